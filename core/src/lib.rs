@@ -1,1 +1,3 @@
-//! Being written.
+//! core
+pub mod scheme;
+pub use scheme::*;
