@@ -1,3 +1,5 @@
 //! core
 pub mod scheme;
+pub mod store;
 pub use scheme::*;
+pub use store::*;

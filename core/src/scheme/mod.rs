@@ -19,8 +19,10 @@ pub use policy::{
 };
 pub use reason::{By, EndReason};
 pub use rotation::{Renewal, RenewalKind, TokenTimes, Verdict};
+pub(crate) use rotation::{live_row, may_rotate, renewal, verdict};
 pub use row::SessionRow;
 pub use snapshot::{Epochs, Snapshot, UserData, UserState};
 pub use text::{Label, UserAgent};
 pub use time::{Clock, from_micros, to_micros, whole_seconds};
+pub(crate) use time::{elapsed, later};
 pub use usage::Usage;

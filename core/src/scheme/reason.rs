@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn who_reads_back() {
-        for by in [By::Device(Guid::random()), By::operator("ops: x"), By::Application, By::Policy] {
+        for by in [By::Device(Guid::random()), By::operator("ops: x"), By::Application, By::Policy]
+        {
             assert_eq!(By::parse(&by.to_string()), by);
         }
     }

@@ -53,9 +53,7 @@ impl SessionRow {
     /// Whether the row is alive: not expired, and no epoch moved on since its login.
     /// (Whether the *user* is active is the user table's to say.)
     pub fn is_live(&self, epochs: Epochs, now: SystemTime) -> bool {
-        now < self.expires_at
-            && self.epoch == epochs.user
-            && self.global_epoch == epochs.global
+        now < self.expires_at && self.epoch == epochs.user && self.global_epoch == epochs.global
     }
 
     /// The instant after which no renewal extends the session.

@@ -59,11 +59,8 @@ pub fn to_micros(at: SystemTime) -> i64 {
 /// 1970: such a row is long expired, which is the safe reading of a damaged value.
 pub fn from_micros(at: i64) -> SystemTime {
     let distance = Duration::from_micros(at.unsigned_abs());
-    let instant = if at >= 0 {
-        UNIX_EPOCH.checked_add(distance)
-    } else {
-        UNIX_EPOCH.checked_sub(distance)
-    };
+    let instant =
+        if at >= 0 { UNIX_EPOCH.checked_add(distance) } else { UNIX_EPOCH.checked_sub(distance) };
     instant.unwrap_or(UNIX_EPOCH)
 }
 

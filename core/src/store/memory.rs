@@ -1,0 +1,406 @@
+//! The memory store: the executable specification of the port. For tests, demos and
+//! single-process applications whose sessions may end with the process.
+//!
+//! One lock a shard, a user wholly inside one shard, and the journal's lock last: so each verb is
+//! one critical section, and the order of the journal is the order of the effects. No lock is held
+//! across an await, for there is no await.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use uuid::Uuid;
+
+use super::{
+    Admission, Confirm, DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalPage, Lease,
+    NewSession, Remint, RemintOf, Rotation, Scope, SessionStore, StoreError, StoreErrorKind,
+    StoreInfo, Swap, Swept, TicketEpochs, Touch,
+};
+use crate::scheme::{
+    By, Clock, EndReason, Epochs, Guid, Label, Overflow, SessionRow, Snapshot, UserId, UserState,
+    elapsed, to_micros,
+};
+
+const SHARDS: usize = 64;
+
+/// Sessions in this process's memory. Cheap to clone; clones share everything.
+///
+/// ```
+/// use logout_all::{MemoryStore, SessionStore};
+/// assert_eq!(MemoryStore::new().info().name, "memory");
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Clock,
+    hasher: RandomState,
+    shards: Vec<RwLock<HashMap<UserId, UserSessions>>>,
+    global_epoch: AtomicI64,
+    journal: Mutex<Journal>,
+}
+
+/// Everything of one user. Kept while there are rows or the epoch was ever bumped: an epoch never
+/// vanishes.
+#[derive(Default)]
+struct UserSessions {
+    epoch: i64,
+    rows: HashMap<Guid, SessionRow>,
+}
+
+#[derive(Default)]
+struct Journal {
+    last_seq: u64,
+    entries: VecDeque<JournalEntry>,
+}
+
+impl MemoryStore {
+    /// An empty store on the machine's clock.
+    pub fn new() -> Self {
+        Self::with_clock(Clock::system())
+    }
+
+    /// An empty store on a clock that a test can move.
+    pub fn with_clock(clock: Clock) -> Self {
+        let global_epoch = AtomicI64::new(to_micros(clock.now()));
+        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
+        let (hasher, journal) = (RandomState::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { clock, hasher, shards, global_epoch, journal }) }
+    }
+
+    fn shard(&self, user: &UserId) -> &RwLock<HashMap<UserId, UserSessions>> {
+        let hash = self.inner.hasher.hash_one(user);
+        // The remainder is below 64.
+        &self.inner.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
+    }
+
+    // A poisoned lock guards whole rows all the same: every critical section below changes a row
+    // by one assignment of each field and calls no code of others.
+    fn read(&self, user: &UserId) -> RwLockReadGuard<'_, HashMap<UserId, UserSessions>> {
+        self.shard(user).read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, user: &UserId) -> RwLockWriteGuard<'_, HashMap<UserId, UserSessions>> {
+        self.shard(user).write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal_lock(&self) -> MutexGuard<'_, Journal> {
+        self.inner.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> SystemTime {
+        self.inner.clock.now()
+    }
+
+    fn global_epoch(&self) -> i64 {
+        self.inner.global_epoch.load(Ordering::SeqCst)
+    }
+
+    fn epochs_with(&self, user: Option<&UserSessions>) -> Epochs {
+        Epochs { user: user.map_or(0, |user| user.epoch), global: self.global_epoch() }
+    }
+
+    /// Runs `change` on a live row and gives the row after it; none if there is no such live row.
+    fn change_live(
+        &self,
+        user: &UserId,
+        guid: Guid,
+        change: impl FnOnce(&mut SessionRow) -> Changed,
+    ) -> Option<SessionRow> {
+        let mut shard = self.write(user);
+        let sessions = shard.get_mut(user)?;
+        let epochs = self.epochs_with(Some(sessions));
+        let now = self.now();
+        let row = sessions.rows.get_mut(&guid).filter(|row| row.is_live(epochs, now))?;
+        match change(row) {
+            Changed::Yes => Some(row.clone()),
+            Changed::No => None,
+        }
+    }
+}
+
+enum Changed {
+    Yes,
+    No,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl Journal {
+    fn write(
+        &mut self,
+        user: Option<&UserId>,
+        guid: Option<Guid>,
+        (reason, by): (EndReason, &By),
+        at: SystemTime,
+    ) {
+        self.last_seq += 1;
+        self.entries.push_back(JournalEntry {
+            seq: self.last_seq,
+            id: Uuid::new_v4(),
+            user: user.cloned(),
+            guid,
+            reason,
+            by: by.clone(),
+            at,
+        });
+    }
+}
+
+impl UserSessions {
+    /// Removes the rows and tells which of them were alive, in the order given.
+    fn remove(&mut self, guids: &[Guid], epochs: Epochs, now: SystemTime) -> Vec<Guid> {
+        let was_live = |row: SessionRow| row.is_live(epochs, now).then_some(row.guid);
+        guids.iter().filter_map(|guid| self.rows.remove(guid).and_then(was_live)).collect()
+    }
+
+    /// Live rows, least recently seen first.
+    fn live(&self, epochs: Epochs, now: SystemTime) -> Vec<&SessionRow> {
+        let mut rows: Vec<_> = self.rows.values().filter(|row| row.is_live(epochs, now)).collect();
+        rows.sort_by_key(|row| (row.last_seen_at, row.created_at, row.guid));
+        rows
+    }
+}
+
+impl SessionStore for MemoryStore {
+    fn info(&self) -> StoreInfo {
+        StoreInfo {
+            name: "memory",
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            connections: "none".to_owned(),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn epochs(&self, user: Option<&UserId>) -> Result<TicketEpochs, StoreError> {
+        let epochs = match user {
+            Some(user) => self.epochs_with(self.read(user).get(user)),
+            None => self.epochs_with(None),
+        };
+        Ok(TicketEpochs { epochs, now: self.now() })
+    }
+
+    async fn insert(&self, login: &NewSession) -> Result<Inserted, StoreError> {
+        let mut shard = self.write(&login.user);
+        let now = self.now();
+        let epochs = self.epochs_with(shard.get(&login.user));
+        let Admission::Row(row) = login.admit(epochs, now) else {
+            return Ok(Inserted::Overtaken);
+        };
+        let sessions = shard.entry(login.user.clone()).or_default();
+        if sessions.rows.contains_key(&login.guid) {
+            let message = "the new session's id is in use already; nothing was stored";
+            return Err(StoreError::new(StoreErrorKind::Corrupt, message));
+        }
+        // Counted without those that it replaces, and before anything changes: a refusal leaves
+        // all as it was.
+        let live = sessions.live(epochs, now);
+        let staying: Vec<Guid> =
+            live.iter().map(|row| row.guid).filter(|guid| !login.replaces.contains(guid)).collect();
+        let evict = match login.device_limit.overflow(staying.len()) {
+            Overflow::Fits => 0,
+            Overflow::Evict(count) => count,
+            Overflow::Refuse => return Ok(Inserted::LimitReached),
+        };
+        let replaced = sessions.remove(&login.replaces, epochs, now);
+        let evicted = sessions.remove(&staying[..evict], epochs, now);
+        sessions.rows.insert(login.guid, (*row).clone());
+        let mut journal = self.journal_lock();
+        for (guids, reason) in [(&replaced, EndReason::Replaced), (&evicted, EndReason::Evicted)] {
+            for guid in guids {
+                journal.write(Some(&login.user), Some(*guid), (reason, &By::Policy), now);
+            }
+        }
+        Ok(Inserted::Stored { row, evicted, replaced })
+    }
+
+    async fn lookup(&self, user: &UserId, guid: Guid) -> Result<Snapshot, StoreError> {
+        let shard = self.read(user);
+        let sessions = shard.get(user);
+        Ok(Snapshot {
+            now: self.now(),
+            epochs: self.epochs_with(sessions),
+            row: sessions.and_then(|sessions| sessions.rows.get(&guid)).cloned(),
+            user: UserState::NotAsked,
+        })
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Swap, StoreError> {
+        let row = self.change_live(&rotation.user, rotation.guid, |row| {
+            if row.ref_tok_id != rotation.expected {
+                return Changed::No;
+            }
+            rotation.apply(row);
+            Changed::Yes
+        });
+        Ok(row.map_or(Swap::Lost, |row| Swap::Done(Box::new(row))))
+    }
+
+    async fn remint(&self, remint: &Remint) -> Result<Swap, StoreError> {
+        let row = self.change_live(&remint.user, remint.guid, |row| {
+            let allowed = remint.of == RemintOf::Any || row.confirmed_at.is_none();
+            if row.ref_tok_id != remint.expected || !allowed {
+                return Changed::No;
+            }
+            row.token_issued_at = remint.times.issued_at;
+            row.token_expires_at = remint.times.expires_at;
+            row.auth_time = remint.auth_time.unwrap_or(row.auth_time);
+            Changed::Yes
+        });
+        Ok(row.map_or(Swap::Lost, |row| Swap::Done(Box::new(row))))
+    }
+
+    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+        for touch in touches {
+            self.change_live(&touch.user, touch.guid, |row| {
+                if row.ref_tok_id != touch.ref_tok_id {
+                    return Changed::No;
+                }
+                row.last_seen_at = row.last_seen_at.max(touch.seen_at);
+                row.expires_at = row.expires_at.max(touch.extension.unwrap_or(row.expires_at));
+                if touch.user_agent.is_some() {
+                    row.user_agent.clone_from(&touch.user_agent);
+                }
+                if touch.confirm == Confirm::Yes {
+                    row.confirmed_at = row.confirmed_at.or(Some(touch.seen_at));
+                }
+                Changed::Yes
+            });
+        }
+        Ok(())
+    }
+
+    async fn relabel(
+        &self,
+        user: &UserId,
+        guid: Guid,
+        label: Option<&Label>,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        Ok(self.change_live(user, guid, |row| {
+            row.label = label.cloned();
+            Changed::Yes
+        }))
+    }
+
+    async fn devices(&self, user: &UserId) -> Result<DeviceRows, StoreError> {
+        let shard = self.read(user);
+        let now = self.now();
+        let rows = shard.get(user).map_or_else(Vec::new, |sessions| {
+            let live = sessions.live(self.epochs_with(Some(sessions)), now);
+            live.into_iter().rev().cloned().collect()
+        });
+        Ok(DeviceRows { now, rows })
+    }
+
+    async fn end(&self, ending: &Ending) -> Result<Ended, StoreError> {
+        let mut shard = self.write(&ending.user);
+        let now = self.now();
+        if !ending.scope.fences() && !shard.contains_key(&ending.user) {
+            return Ok(Ended::default());
+        }
+        let sessions = shard.entry(ending.user.clone()).or_default();
+        let epochs = self.epochs_with(Some(sessions));
+        let takes =
+            |row: &&SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_issued_at);
+        let doomed: Vec<Guid> = sessions.rows.values().filter(takes).map(|row| row.guid).collect();
+        let guids = sessions.remove(&doomed, epochs, now);
+        if ending.scope.fences() {
+            sessions.epoch = Epochs::bumped(epochs.user, to_micros(now));
+            // Only what lives is re-stamped: a row that an earlier bump left behind stays dead.
+            let bumped = sessions.epoch;
+            for row in sessions.rows.values_mut().filter(|row| row.is_live(epochs, now)) {
+                row.epoch = bumped;
+            }
+        }
+        let mut journal = self.journal_lock();
+        let why = (ending.reason, &ending.by);
+        if ending.scope == Scope::All {
+            journal.write(Some(&ending.user), None, why, now);
+        } else {
+            for guid in &guids {
+                journal.write(Some(&ending.user), Some(*guid), why, now);
+            }
+        }
+        Ok(Ended { guids })
+    }
+
+    async fn end_everyone(&self, reason: EndReason, by: &By) -> Result<(), StoreError> {
+        let mut journal = self.journal_lock();
+        let now = self.now();
+        let bumped = Epochs::bumped(self.global_epoch(), to_micros(now));
+        self.inner.global_epoch.store(bumped, Ordering::SeqCst);
+        journal.write(None, None, (reason, by), now);
+        Ok(())
+    }
+
+    async fn announce_changed(&self, user: &UserId, by: &By) -> Result<(), StoreError> {
+        let now = self.now();
+        self.journal_lock().write(Some(user), None, (EndReason::Changed, by), now);
+        Ok(())
+    }
+
+    async fn lease(&self) -> Result<Lease, StoreError> {
+        Ok(Lease::default())
+    }
+
+    async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
+        let journal = self.journal_lock();
+        let entries = journal.entries.iter().filter(|entry| entry.seq > after).take(limit);
+        Ok(JournalPage { last_seq: journal.last_seq, entries: entries.cloned().collect() })
+    }
+
+    async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
+        let journal = self.journal_lock();
+        let concerns = |entry: &&JournalEntry| entry.user.as_ref().is_none_or(|of| of == user);
+        Ok(journal.entries.iter().rev().filter(concerns).take(limit).cloned().collect())
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        for shard in &self.inner.shards {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            let now = self.now();
+            for sessions in shard.values_mut() {
+                let epochs = self.epochs_with(Some(sessions));
+                let dead = |row: &&SessionRow| !row.is_live(epochs, now);
+                let room = limit - swept.sessions;
+                let guids: Vec<Guid> =
+                    sessions.rows.values().filter(dead).take(room).map(|row| row.guid).collect();
+                sessions.remove(&guids, epochs, now);
+                swept.sessions += guids.len();
+            }
+            shard.retain(|_, sessions| sessions.epoch != 0 || !sessions.rows.is_empty());
+        }
+        let mut journal = self.journal_lock();
+        let now = self.now();
+        while swept.journal < limit
+            && journal.entries.len() > 1
+            && journal.entries.front().is_some_and(|old| elapsed(old.at, now) > JournalEntry::KEPT)
+        {
+            journal.entries.pop_front();
+            swept.journal += 1;
+        }
+        Ok(swept)
+    }
+}

@@ -1,0 +1,163 @@
+//! The port: the verbs of a session store, each atomic, each with its laws.
+//!
+//! The laws are numbered here and proved by the suite `logout-all-conformance`, whose laws quote
+//! these sentences. There is no `save`: a store that can load a record and save it back will one
+//! day undo a logout.
+
+use std::future::Future;
+
+use super::{
+    DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalPage, Lease, NewSession, Remint,
+    Rotation, StoreError, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+};
+use crate::scheme::{By, EndReason, Guid, Label, SessionRow, Snapshot, UserId};
+
+/// A place where sessions are kept.
+///
+/// Implement it with plain `async fn`s. What holds for every verb:
+///
+/// - **L1 whole or not at all.** A verb takes effect wholly or not at all, also when its future is
+///   dropped half way.
+/// - **L2 finite.** A verb answers within a limit that the store documents; when it cannot, it
+///   fails with a [`StoreError`], and a failed mutation may be repeated.
+/// - **L3 the store's clock.** Rows are compared with one clock, the store's, to the microsecond.
+/// - **L4 linear.** Once a verb has returned, every verb that starts later, on any node, sees it.
+pub trait SessionStore: Send + Sync + 'static {
+    /// What the store is, for the line at start-up and for test tables.
+    fn info(&self) -> StoreInfo;
+
+    /// Whether the store answers now: what `/readyz` asks.
+    fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Reads both epochs of a user, and writes nothing.
+    ///
+    /// - **L10** An absent user epoch reads as 0, and reading does not create it.
+    /// - **L11** An unknown user costs the same as a known one. (`None` reads like a name that
+    ///   nobody has.)
+    fn epochs(
+        &self,
+        user: Option<&UserId>,
+    ) -> impl Future<Output = Result<TicketEpochs, StoreError>> + Send;
+
+    /// Stores a login if [`NewSession::admit`] admits it under the user's lock.
+    ///
+    /// - **L20** If either epoch moved since the ticket, nothing is stored: `Overtaken`. A first
+    ///   login of one user never overtakes another first login of the same user.
+    /// - **L21** Of any number of logins at once, no more than the limit are ever live; the new one
+    ///   is never evicted; the least recently seen live ones are, and the answer names them.
+    /// - **L22** Under `DeviceLimit::Refuse` a login beyond the limit stores and ends nothing.
+    /// - **L23** Sessions that it replaces end in the same transaction, before the count.
+    /// - **L24** Evicted and replaced sessions are journalled, one entry each, by [`By::Policy`].
+    /// - **L25** It never touches a row that is there: an id in use is an error.
+    fn insert(
+        &self,
+        login: &NewSession,
+    ) -> impl Future<Output = Result<Inserted, StoreError>> + Send;
+
+    /// Reads everything about one presented (user, guid) at one instant, and writes nothing.
+    ///
+    /// - **L30** Row, epochs, user and clock are of one consistent read.
+    /// - **L31** A guid of another user is absent.
+    /// - **L32** A store that joins the users table says `Active` with the chosen columns, or
+    ///   `Inactive` for an absent or inactive user; one that does not says `NotAsked`.
+    fn lookup(
+        &self,
+        user: &UserId,
+        guid: Guid,
+    ) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+
+    /// Swaps the refTokID by compare-and-swap, in place.
+    ///
+    /// - **L40** Of any number of rotations that expect the same refTokID exactly one is `Done`.
+    /// - **L41** It never creates a row, and never swaps in a dead one (expired, or an epoch
+    ///   behind).
+    /// - **L42** It does what [`Rotation::apply`] says: previous kept, generation one more,
+    ///   `confirmed_at` cleared.
+    fn rotate(&self, rotation: &Rotation) -> impl Future<Output = Result<Swap, StoreError>> + Send;
+
+    /// Gives the row's token fresh times; the refTokID stays.
+    ///
+    /// - **L43** Only where the refTokID is the expected one, the row is live and, for
+    ///   `RemintOf::Unconfirmed`, `confirmed_at` is none; it moves neither `rotated_at` nor
+    ///   `expires_at` nor `generation`.
+    fn remint(&self, remint: &Remint) -> impl Future<Output = Result<Swap, StoreError>> + Send;
+
+    /// Writes activity down, many at once.
+    ///
+    /// - **L50** A touch for another refTokID than the current one, or for a row that is gone,
+    ///   changes nothing: it cannot bring a session back.
+    /// - **L51** `last_seen_at` and `expires_at` never move back; `confirmed_at` keeps its first
+    ///   value.
+    fn touch(&self, touches: &[Touch]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Names a live device; none clears the name. None back: there is no such live session.
+    ///
+    /// - **L52** It changes the label alone.
+    fn relabel(
+        &self,
+        user: &UserId,
+        guid: Guid,
+        label: Option<&Label>,
+    ) -> impl Future<Output = Result<Option<SessionRow>, StoreError>> + Send;
+
+    /// The live sessions of a user, newest activity first.
+    ///
+    /// - **L53** No dead row is among them, and no other user's.
+    fn devices(&self, user: &UserId)
+    -> impl Future<Output = Result<DeviceRows, StoreError>> + Send;
+
+    /// Ends sessions of one user.
+    ///
+    /// - **L60** When it has returned, no row that [`Scope::takes`] names is there, and none comes
+    ///   back.
+    /// - **L61** A scope that fences bumps the user's epoch (creating it if absent) and re-stamps
+    ///   the live sessions that stay, in the same transaction, also when there was no row to end.
+    /// - **L62** It is idempotent: a repetition ends none and succeeds.
+    /// - **L63** The journal is written in the same transaction: for `Scope::All` one entry for
+    ///   the user, always; otherwise one for each live session that ended. Dead rows are not
+    ///   journalled and not counted.
+    fn end(&self, ending: &Ending) -> impl Future<Output = Result<Ended, StoreError>> + Send;
+
+    /// Ends every session of everybody by bumping the global epoch.
+    ///
+    /// - **L64** Its time does not depend on how many sessions there are; it fences off every
+    ///   login under way; one entry for everybody is journalled.
+    fn end_everyone(
+        &self,
+        reason: EndReason,
+        by: &By,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Journals [`EndReason::Changed`] for the user: the data changed and nothing ended.
+    fn announce_changed(
+        &self,
+        user: &UserId,
+        by: &By,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The lease lengths, read in a statement of its own.
+    fn lease(&self) -> impl Future<Output = Result<Lease, StoreError>> + Send;
+
+    /// Journal entries with a `seq` greater than `after`, at most `limit`.
+    ///
+    /// - **L70** `seq` is gapless in the order in which the endings took effect.
+    fn journal(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<JournalPage, StoreError>> + Send;
+
+    /// The newest entries about a user, and about everybody, newest first, at most `limit`.
+    fn history(
+        &self,
+        user: &UserId,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<JournalEntry>, StoreError>> + Send;
+
+    /// Removes dead rows, and journal entries older than [`JournalEntry::KEPT`], at most `limit`
+    /// of each.
+    ///
+    /// - **L80** It removes no live row, writes no journal, leaves the newest entry, and forgets no
+    ///   epoch.
+    fn sweep(&self, limit: usize) -> impl Future<Output = Result<Swept, StoreError>> + Send;
+}
