@@ -9,9 +9,11 @@ mod presented;
 mod problem;
 mod reply;
 
+pub(crate) use config::StorePeer;
 pub use config::{HttpConfig, PassingRenewal, Transport, Transports};
 pub use cookie::CookieName;
 pub use cross_site::{CrossSite, Origin};
+pub(crate) use cross_site::{Provenance, is_refused, provenance};
 pub use presented::{Method, Presentation, Presented, RawToken};
 pub use problem::Problem;
 pub use reply::{Body, Reply};

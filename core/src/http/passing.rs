@@ -1,0 +1,118 @@
+//! Renewal in passing, for applications without script: a page load renews a cookie that is due.
+
+use super::{Refusal, answers::set_cookie};
+use crate::{
+    scheme::Denied,
+    sessions::{Activity, AuthError, ClientInfo, Renewed, Sessions, Verified},
+    wire::{PassingRenewal, Presented, Provenance, RawToken, Transport, provenance},
+};
+
+/// A request that a layer, middleware or fairing lets through.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// The session; none for an anonymous request, where those are let through.
+    pub session: Option<Verified>,
+    /// What to set on the response, unless the handler has set or cleared that cookie itself.
+    pub renewed_cookie: Option<RenewedCookie>,
+}
+
+/// A cookie that was renewed in passing. Its `Debug` is redacted.
+#[derive(Clone)]
+pub struct RenewedCookie {
+    name: String,
+    set_cookie: String,
+}
+
+impl RenewedCookie {
+    /// The value of `Set-Cookie`, or none where the response already has one for the same cookie:
+    /// a handler that signs out has the last word.
+    pub fn unless_set<'a>(&self, already: impl IntoIterator<Item = &'a [u8]>) -> Option<&str> {
+        let ours = |value: &[u8]| {
+            let name = value.split(|byte| *byte == b'=').next().unwrap_or_default();
+            name.trim_ascii() == self.name.as_bytes()
+        };
+        (!already.into_iter().any(ours)).then_some(&self.set_cookie)
+    }
+}
+
+impl std::fmt::Debug for RenewedCookie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RenewedCookie({})", self.name)
+    }
+}
+
+impl Sessions {
+    /// What a layer, middleware or fairing asks: like
+    /// [`authenticate_if_presented`](Self::authenticate_if_presented), and with
+    /// `renew_in_passing()` a cookie that is due, or past its `exp`, is renewed.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub async fn admit(&self, presented: &Presented<'_>) -> Result<Admitted, Refusal> {
+        let token = self.presented_token(presented);
+        let token = token.map_err(|denied| self.refuse(denied.into(), presented))?;
+        let Some(token) = token else {
+            return Ok(Admitted { session: None, renewed_cookie: None });
+        };
+        let admitted = self.admit_token(token, presented).await;
+        admitted.map_err(|error| self.refuse(error, presented))
+    }
+
+    async fn admit_token(
+        &self,
+        token: RawToken<'_>,
+        presented: &Presented<'_>,
+    ) -> Result<Admitted, AuthError> {
+        let client = self.client_of(presented);
+        let verified = self.verify_from(token.expose(), Some(token.transport), &client).await;
+        if !self.may_renew_in_passing(token, presented) {
+            return Ok(Admitted { session: Some(verified?), renewed_cookie: None });
+        }
+        match verified {
+            Ok(session) if session.renew_after().is_zero() => {
+                // The session stands whatever becomes of the renewal: the next page load tries
+                // again.
+                let renewed = self.renew(token.expose(), client).await.ok();
+                let renewed_cookie = renewed.as_ref().map(|renewed| self.renewed_cookie(renewed));
+                Ok(Admitted { session: Some(session), renewed_cookie })
+            }
+            Err(AuthError::Denied(Denied::TokenExpired)) => {
+                self.admit_expired(token, client).await
+            }
+            verified => Ok(Admitted { session: Some(verified?), renewed_cookie: None }),
+        }
+    }
+
+    /// A cookie past its `exp`: renewed first, and the handler sees the session by the new token.
+    /// Nobody has received that yet, so looking at it confirms nothing.
+    async fn admit_expired(
+        &self,
+        token: RawToken<'_>,
+        client: ClientInfo,
+    ) -> Result<Admitted, AuthError> {
+        let renewed = self.renew(token.expose(), client).await?;
+        let checked = self.check(renewed.issued.token.expose().as_bytes())?;
+        let session = self.verify_checked(checked, Some(token.transport), Activity::None).await?;
+        let renewed_cookie = Some(self.renewed_cookie(&renewed));
+        Ok(Admitted { session: Some(session), renewed_cookie })
+    }
+
+    fn may_renew_in_passing(&self, token: RawToken<'_>, presented: &Presented<'_>) -> bool {
+        let http = self.http();
+        http.passing == PassingRenewal::On
+            && token.transport == Transport::Cookie
+            && provenance(presented, http.home()) == Provenance::Ours
+    }
+
+    fn renewed_cookie(&self, renewed: &Renewed) -> RenewedCookie {
+        RenewedCookie {
+            name: self.http().cookie.as_str().to_owned(),
+            set_cookie: set_cookie(self, &renewed.issued),
+        }
+    }
+
+    /// Refuses an anonymous request, where a layer lets none through.
+    pub fn refuse_anonymous(&self, presented: &Presented<'_>) -> Refusal {
+        self.refuse(Denied::TokenMissing.into(), presented)
+    }
+}

@@ -1,0 +1,21 @@
+//! The wait between the commit of a logout and its success (`docs/consistency.md`, "Settle").
+
+use std::time::Duration;
+
+use crate::{
+    events::Events,
+    store::{DynStore, StoreError},
+};
+
+/// Waits until no lease that predates the commit can still run: the stored length, read in a new
+/// statement, plus 1 % and 5 ms for clocks that run apart. Zero while no node uses cached mode.
+/// Holds no connection and no lock while it waits.
+pub(crate) async fn settle(store: &dyn DynStore, events: &Events) -> Result<(), StoreError> {
+    let confirmed_at = tokio::time::Instant::now();
+    let lease = events.watch(store.lease().await)?.waited;
+    if !lease.is_zero() {
+        let margin = lease / 100 + Duration::from_millis(5);
+        tokio::time::sleep_until(confirmed_at + lease + margin).await;
+    }
+    Ok(())
+}

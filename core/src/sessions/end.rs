@@ -1,0 +1,219 @@
+//! Ending sessions. Every operation takes a reason, is idempotent, says how many it ended, and
+//! reports success only when the ending is committed and settled: no request that starts later,
+//! on any node, is let in.
+
+use std::{fmt, time::SystemTime};
+
+use super::{AuthError, Pending, Sessions, Verified};
+use crate::{
+    events::Event,
+    live::settle,
+    scheme::{By, EndReason, Guid, Usage, UserId},
+    store::{Ended, Ending, JournalEntry, Scope, Swept},
+};
+
+/// Which sessions `logout_before` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Before {
+    /// Those that signed in before it.
+    SignedIn(SystemTime),
+    /// Those whose last token was made before it.
+    TokenIssued(SystemTime),
+}
+
+impl Sessions {
+    /// Ends the session that a token names. Needs only a valid signature: the token may be expired
+    /// or superseded.
+    ///
+    /// # Errors
+    /// [`crate::Denied::TokenInvalid`]; [`AuthError::Store`].
+    pub async fn logout_token(&self, token: &[u8]) -> Result<Ended, AuthError> {
+        let claims = self.open(token)?.claims;
+        let by = By::Device(claims.guid);
+        self.logout_device(&claims.user, claims.guid, EndReason::Logout, by).await
+    }
+
+    /// Ends this session.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`]: nothing is promised then, and repeating is safe.
+    pub async fn logout(&self, session: &Verified) -> Result<Ended, AuthError> {
+        let (guid, by) = (session.guid(), By::Device(session.guid()));
+        self.logout_device(session.user_id(), guid, EndReason::Logout, by).await
+    }
+
+    /// Ends one device session of a user.
+    ///
+    /// # Errors
+    /// As [`logout`](Self::logout).
+    pub async fn logout_device(
+        &self,
+        user: &UserId,
+        guid: Guid,
+        reason: EndReason,
+        by: By,
+    ) -> Result<Ended, AuthError> {
+        self.end_whole(user, Scope::Device(guid), reason, by).await
+    }
+
+    /// Ends every session of this user but this one, and fences off logins under way.
+    ///
+    /// # Errors
+    /// As [`logout`](Self::logout).
+    pub async fn logout_others(
+        &self,
+        session: &Verified,
+        reason: EndReason,
+    ) -> Result<Ended, AuthError> {
+        let by = By::Device(session.guid());
+        self.end_whole(session.user_id(), Scope::Others(session.guid()), reason, by).await
+    }
+
+    /// Ends every session of a user, and fences off logins under way.
+    ///
+    /// # Errors
+    /// As [`logout`](Self::logout).
+    pub async fn logout_all(
+        &self,
+        user: &UserId,
+        reason: EndReason,
+        by: By,
+    ) -> Result<Ended, AuthError> {
+        self.end_whole(user, Scope::All, reason, by).await
+    }
+
+    /// Ends the sessions of a user from before an instant, and fences off logins under way.
+    ///
+    /// # Errors
+    /// As [`logout`](Self::logout), and [`Usage::OutOfRange`] for an instant in the future.
+    pub async fn logout_before(
+        &self,
+        user: &UserId,
+        before: Before,
+        by: By,
+    ) -> Result<Ended, AuthError> {
+        let (instant, scope) = match before {
+            Before::SignedIn(instant) => (instant, Scope::SignedInBefore(instant)),
+            Before::TokenIssued(instant) => (instant, Scope::TokenIssuedBefore(instant)),
+        };
+        let now = self.watch(self.store().epochs(Some(user)).await)?.now;
+        if instant > now {
+            let why = "logout_before takes an instant that has passed: it ends what is there, and \
+                       no login to come; use now, or logout_all";
+            return Err(Usage::OutOfRange(why.into()).into());
+        }
+        self.end_whole(user, scope, EndReason::Before, by).await
+    }
+
+    /// Ends every session of everybody, in a time that does not depend on how many there are, and
+    /// fences off logins under way.
+    ///
+    /// # Errors
+    /// As [`logout`](Self::logout).
+    pub async fn logout_everyone(&self, by: By) -> Result<(), AuthError> {
+        let sessions = self.clone();
+        self.whole(async move {
+            let reason = EndReason::Everyone;
+            sessions.watch(sessions.store().end_everyone(reason, &by).await)?;
+            settle(sessions.store(), &sessions.inner.events).await?;
+            let (user, guids, scope) = (None, Vec::new(), None);
+            sessions.tell(&Event::Ended { user, guids, scope, reason, by });
+            Ok(())
+        })
+        .await
+    }
+
+    /// Settles an ending that was part of the application's own transaction. Call it after that
+    /// transaction's commit; only then is the logout final.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`]: call it again.
+    pub async fn committed(&self, pending: Pending) -> Result<Ended, AuthError> {
+        let sessions = self.clone();
+        self.whole(async move {
+            settle(sessions.store(), &sessions.inner.events).await?;
+            let (ending, ended) = pending.into_parts();
+            sessions.tell_ended(&ending, &ended);
+            Ok(ended)
+        })
+        .await
+    }
+
+    /// Settles endings of that user by other means: plain SQL, a stored function. Call it after
+    /// their commit.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`]: call it again.
+    pub async fn settled(&self, user: &UserId) -> Result<(), AuthError> {
+        tracing::debug!(%user, "settling an ending by other means");
+        Ok(settle(self.store(), &self.inner.events).await?)
+    }
+
+    /// Tells every cache that this user's data changed (locked, roles). Call it after the change
+    /// is committed; when it returns, no node answers from the old data.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`]; [`Usage::UserId`].
+    pub async fn user_changed(&self, user: impl fmt::Display, by: By) -> Result<(), AuthError> {
+        let user = UserId::new(user)?;
+        let sessions = self.clone();
+        self.whole(async move {
+            sessions.watch(sessions.store().announce_changed(&user, &by).await)?;
+            Ok(settle(sessions.store(), &sessions.inner.events).await?)
+        })
+        .await
+    }
+
+    /// What ended for this user in the last 30 days and why, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`].
+    pub async fn history(
+        &self,
+        user: &UserId,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, AuthError> {
+        Ok(self.watch(self.store().history(user, limit).await)?)
+    }
+
+    /// Removes dead rows and old journal entries, at most `limit` of each. A background task does
+    /// it every ten minutes; a job may do it too.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`].
+    pub async fn sweep(&self, limit: usize) -> Result<Swept, AuthError> {
+        Ok(self.watch(self.store().sweep(limit).await)?)
+    }
+
+    async fn end_whole(
+        &self,
+        user: &UserId,
+        scope: Scope,
+        reason: EndReason,
+        by: By,
+    ) -> Result<Ended, AuthError> {
+        let ending = Ending { user: user.clone(), scope, reason, by };
+        let sessions = self.clone();
+        self.whole(async move { sessions.end(&ending).await }).await
+    }
+
+    /// Commits, settles, tells. Also settled when nothing was ended: it may be the retry of one
+    /// whose answer was lost.
+    pub(super) async fn end(&self, ending: &Ending) -> Result<Ended, AuthError> {
+        let ended = self.watch(self.store().end(ending).await)?;
+        settle(self.store(), &self.inner.events).await?;
+        self.tell_ended(ending, &ended);
+        Ok(ended)
+    }
+
+    fn tell_ended(&self, ending: &Ending, ended: &Ended) {
+        self.tell(&Event::Ended {
+            user: Some(ending.user.clone()),
+            guids: ended.guids.clone(),
+            scope: Some(ending.scope),
+            reason: ending.reason,
+            by: ending.by.clone(),
+        });
+    }
+}

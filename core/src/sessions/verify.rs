@@ -1,0 +1,290 @@
+//! Verification: signature and claims, then one read of the store, and no write that is waited
+//! for.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{AuthError, ClientInfo, Sessions, user_data};
+use crate::{
+    scheme::{
+        Denied, Guid, RefTokId, SessionRow, Snapshot, Usage, UserData, UserId, Verdict, elapsed,
+        from_micros, verdict, whole_seconds,
+    },
+    store::{Confirm, Touch},
+    token::{AppClaims, Freshness, Opened},
+    wire::Transport,
+};
+
+/// A session that was proven to be alive: the only way to one is a verification, so nobody asks
+/// again. Cheap to clone.
+#[derive(Clone)]
+pub struct Verified {
+    sessions: Sessions,
+    proof: Arc<Proof>,
+}
+
+struct Proof {
+    user: UserId,
+    guid: Guid,
+    ref_tok_id: RefTokId,
+    app: AppClaims,
+    data: Option<UserData>,
+    transport: Option<Transport>,
+    standing: Standing,
+    issued_at: u64,
+    expires_at: u64,
+    row: Facts,
+}
+
+/// What the row said at the read.
+struct Facts {
+    now: SystemTime,
+    created_at: SystemTime,
+    auth_time: SystemTime,
+    expires_at: SystemTime,
+}
+
+/// A token whose signature, claims and `exp` are good.
+pub(crate) struct Checked(Opened);
+
+/// Whether a verification shows that a client is there.
+#[derive(Clone, Copy)]
+pub(crate) enum Activity<'a> {
+    /// It does, and has the token.
+    Of(&'a ClientInfo),
+    /// The server looks at a token that it has not handed out yet.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Current,
+    Superseded,
+}
+
+impl Sessions {
+    /// Verifies a token that was presented: size, header, key, signature, claims and `exp`, in
+    /// this order and without the store; then whether its session lives and it is the current
+    /// token, in one read.
+    ///
+    /// # Errors
+    /// [`AuthError::Denied`] with [`Denied::TokenInvalid`], [`Denied::TokenExpired`],
+    /// [`Denied::SessionEnded`] or [`Denied::TokenSuperseded`]; [`AuthError::Store`].
+    pub async fn verify(&self, token: &[u8]) -> Result<Verified, AuthError> {
+        self.verify_from(token, None, &ClientInfo::default()).await
+    }
+
+    pub(crate) async fn verify_from(
+        &self,
+        token: &[u8],
+        transport: Option<Transport>,
+        client: &ClientInfo,
+    ) -> Result<Verified, AuthError> {
+        let checked = self.check(token)?;
+        self.verify_checked(checked, transport, Activity::Of(client)).await
+    }
+
+    /// The half of a verification that needs no store.
+    pub(crate) fn check(&self, token: &[u8]) -> Result<Checked, Denied> {
+        let opened = self.open(token)?;
+        match opened.freshness {
+            Freshness::Spent => Err(Denied::TokenExpired),
+            Freshness::Fresh => Ok(Checked(opened)),
+        }
+    }
+
+    /// The half that asks the store.
+    pub(crate) async fn verify_checked(
+        &self,
+        Checked(opened): Checked,
+        transport: Option<Transport>,
+        activity: Activity<'_>,
+    ) -> Result<Verified, AuthError> {
+        let claims = opened.claims;
+        let snapshot = self.snapshot(&claims.user, claims.guid).await?;
+        let standing = match verdict(self.policy(), &snapshot, claims.ref_tok_id) {
+            Verdict::Denied(denied) => return Err(denied.into()),
+            Verdict::Superseded => Standing::Superseded,
+            Verdict::Current => {
+                if let Activity::Of(client) = activity {
+                    self.queue_touch(&snapshot, client);
+                }
+                Standing::Current
+            }
+        };
+        let Some(row) = &snapshot.row else { return Err(Denied::SessionEnded.into()) };
+        let row = Facts {
+            now: snapshot.now,
+            created_at: row.created_at,
+            auth_time: row.auth_time,
+            expires_at: row.expires_at,
+        };
+        let proof = Proof {
+            user: claims.user,
+            guid: claims.guid,
+            ref_tok_id: claims.ref_tok_id,
+            app: claims.app,
+            data: user_data(&snapshot.user).cloned(),
+            transport,
+            standing,
+            issued_at: claims.issued_at,
+            expires_at: claims.expires_at,
+            row,
+        };
+        Ok(Verified { sessions: self.clone(), proof: Arc::new(proof) })
+    }
+
+    /// Signature and claims; whether it is spent is the caller's to judge.
+    pub(super) fn open(&self, token: &[u8]) -> Result<Opened, Denied> {
+        self.inner.codec.open(token, self.inner.clock.now())
+    }
+
+    /// The user and the session that a validly signed, unspent token names, whether or not they
+    /// are alive.
+    pub(crate) fn named_by(&self, token: &[u8]) -> Option<(UserId, Guid)> {
+        let opened = self.open(token).ok()?;
+        (opened.freshness == Freshness::Fresh).then_some((opened.claims.user, opened.claims.guid))
+    }
+
+    /// Activity with the current token: the last-seen time where it is due, and the confirmation
+    /// that the token was received.
+    pub(super) fn queue_touch(&self, snapshot: &Snapshot, client: &ClientInfo) {
+        let Some(row) = &snapshot.row else { return };
+        let due = elapsed(row.last_seen_at, snapshot.now) >= self.policy().granularity;
+        let unconfirmed = row.confirmed_at.is_none();
+        if due || unconfirmed {
+            self.touches().queue(touch_of(row, snapshot.now, unconfirmed, client));
+        }
+    }
+}
+
+fn touch_of(
+    row: &SessionRow,
+    now: SystemTime,
+    unconfirmed: bool,
+    client: &ClientInfo,
+) -> Touch {
+    let agent = client.user_agent.clone().filter(|agent| row.user_agent.as_ref() != Some(agent));
+    Touch {
+        user: row.user.clone(),
+        guid: row.guid,
+        ref_tok_id: row.ref_tok_id,
+        seen_at: now,
+        extension: row.extension(now),
+        user_agent: agent,
+        confirm: if unconfirmed { Confirm::Yes } else { Confirm::No },
+    }
+}
+
+impl Verified {
+    /// Whose session.
+    pub fn user_id(&self) -> &UserId {
+        &self.proof.user
+    }
+
+    /// Which session.
+    pub fn guid(&self) -> Guid {
+        self.proof.guid
+    }
+
+    /// The user's data that the same read brought, as the application's type.
+    ///
+    /// # Errors
+    /// [`Usage::NoUserData`] if nobody provides any, [`Usage::WrongType`] if they do not fit.
+    pub fn user<T: DeserializeOwned>(&self) -> Result<T, AuthError> {
+        let data = self.proof.data.as_ref().ok_or(Usage::NoUserData)?;
+        Ok(data.get()?)
+    }
+
+    /// The user's data as JSON text, if anybody provides any.
+    pub fn user_data(&self) -> Option<&UserData> {
+        self.proof.data.as_ref()
+    }
+
+    /// The application's claims in the token, as the application's type.
+    ///
+    /// # Errors
+    /// [`Usage::WrongType`] if they do not fit.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, AuthError> {
+        Ok(self.proof.app.get()?)
+    }
+
+    /// The application's claims, untyped.
+    pub fn app_claims(&self) -> &AppClaims {
+        &self.proof.app
+    }
+
+    /// When the login began.
+    pub fn created_at(&self) -> SystemTime {
+        self.proof.row.created_at
+    }
+
+    /// When a password (or better) was last shown.
+    pub fn auth_time(&self) -> SystemTime {
+        self.proof.row.auth_time
+    }
+
+    /// `exp` of the presented token.
+    pub fn token_expires_at(&self) -> SystemTime {
+        from_micros(i64::try_from(self.proof.expires_at).unwrap_or(0).saturating_mul(1_000_000))
+    }
+
+    /// When the session ends if nothing happens any more.
+    pub fn expires_at(&self) -> SystemTime {
+        self.proof.row.expires_at
+    }
+
+    /// In how many seconds the client should renew, counted from now: 80 % of the token's
+    /// lifetime, never past the end of the session; zero when it is due.
+    pub fn renew_after(&self) -> Duration {
+        let proof = &self.proof;
+        let now = whole_seconds(proof.row.now);
+        let due = proof.issued_at + (proof.expires_at - proof.issued_at) * 4 / 5;
+        let left = elapsed(proof.row.now, proof.row.expires_at).as_secs();
+        Duration::from_secs(due.saturating_sub(now).min(left))
+    }
+
+    /// Whether a newer token has replaced the presented one, which the grace still accepts.
+    pub fn is_superseded(&self) -> bool {
+        self.proof.standing == Standing::Superseded
+    }
+
+    /// Asks for a sign-in no longer than `max_age` ago (RFC 9470).
+    ///
+    /// # Errors
+    /// [`Denied::ReauthenticationRequired`].
+    pub fn require_recent(&self, max_age: Duration) -> Result<(), AuthError> {
+        if elapsed(self.proof.row.auth_time, self.proof.row.now) <= max_age {
+            return Ok(());
+        }
+        Err(Denied::ReauthenticationRequired { max_age_seconds: max_age.as_secs() }.into())
+    }
+
+    /// The sessions that this one was verified by.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    pub(crate) fn transport(&self) -> Option<Transport> {
+        self.proof.transport
+    }
+
+    pub(super) fn ref_tok_id(&self) -> RefTokId {
+        self.proof.ref_tok_id
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("user", &self.proof.user)
+            .field("guid", &self.proof.guid)
+            .field("standing", &self.proof.standing)
+            .finish_non_exhaustive()
+    }
+}
