@@ -1,3 +1,4 @@
 //! core
 pub mod scheme;
+pub mod token;
 pub use scheme::*;

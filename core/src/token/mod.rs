@@ -1,0 +1,17 @@
+//! The token: keys, header, claims and signature. This folder knows the scheme's ids and nothing
+//! of stores, sessions or HTTP; a token that it opens is authentic, and only the store says
+//! whether it still holds.
+
+mod algorithm;
+mod json;
+mod jwt;
+mod key;
+mod key_error;
+mod keys;
+mod pem;
+mod source;
+
+pub use algorithm::Algorithm;
+pub use key::{SigningKey, VerifyingKey};
+pub use key_error::KeyError;
+pub use keys::Keys;
