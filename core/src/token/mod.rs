@@ -3,6 +3,9 @@
 //! whether it still holds.
 
 mod algorithm;
+mod app_claims;
+mod claims;
+mod header;
 mod json;
 mod jwt;
 mod key;
@@ -12,6 +15,8 @@ mod pem;
 mod source;
 
 pub use algorithm::Algorithm;
+pub use app_claims::AppClaims;
+pub use claims::TokenClaims;
 pub use key::{SigningKey, VerifyingKey};
 pub use key_error::KeyError;
 pub use keys::Keys;
