@@ -5,6 +5,7 @@
 mod algorithm;
 mod app_claims;
 mod claims;
+mod codec;
 mod header;
 mod json;
 mod jwt;
@@ -14,9 +15,13 @@ mod keys;
 mod pem;
 mod source;
 
+#[cfg(test)]
+mod tests;
+
 pub use algorithm::Algorithm;
 pub use app_claims::AppClaims;
 pub use claims::TokenClaims;
+pub use codec::{Freshness, IssueError, MAX_TOKEN_BYTES, Opened, Token, TokenCodec};
 pub use key::{SigningKey, VerifyingKey};
 pub use key_error::KeyError;
 pub use keys::Keys;
