@@ -151,8 +151,7 @@ impl Verified {
     /// As [`logout`](Self::logout).
     pub async fn logout_all(&self) -> Result<Reply, AuthError> {
         let by = crate::scheme::By::Device(self.guid());
-        let ended =
-            self.sessions().logout_all(self.user_id(), EndReason::Everywhere, by).await?;
+        let ended = self.sessions().logout_all(self.user_id(), EndReason::Everywhere, by).await?;
         Ok(self.without_cookie(ended_answer(&ended)))
     }
 
@@ -189,7 +188,8 @@ impl Verified {
 fn rfc3339(at: SystemTime) -> String {
     const YEAR_9999: i64 = 253_402_300_799_000_000;
     let writable = from_micros(to_micros(at).clamp(0, YEAR_9999));
-    let whole = writable - Duration::from_micros(u64::try_from(to_micros(writable)).unwrap_or(0) % 1_000_000);
+    let whole = writable
+        - Duration::from_micros(u64::try_from(to_micros(writable)).unwrap_or(0) % 1_000_000);
     humantime::format_rfc3339_seconds(whole).to_string()
 }
 

@@ -120,8 +120,7 @@ impl Sessions {
         presented: &Presented<'r>,
     ) -> Result<Option<RawToken<'r>>, Denied> {
         let http = self.http();
-        if presented.presents_cookie(http.transports, &http.cookie)
-            && self.is_cross_site(presented)
+        if presented.presents_cookie(http.transports, &http.cookie) && self.is_cross_site(presented)
         {
             return Err(Denied::CrossSite);
         }

@@ -76,9 +76,7 @@ impl Sessions {
                 let renewed_cookie = renewed.as_ref().map(|renewed| self.renewed_cookie(renewed));
                 Ok(Admitted { session: Some(session), renewed_cookie })
             }
-            Err(AuthError::Denied(Denied::TokenExpired)) => {
-                self.admit_expired(token, client).await
-            }
+            Err(AuthError::Denied(Denied::TokenExpired)) => self.admit_expired(token, client).await,
             verified => Ok(Admitted { session: Some(verified?), renewed_cookie: None }),
         }
     }

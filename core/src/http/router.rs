@@ -166,7 +166,9 @@ impl Sessions {
         &self,
         presented: &Presented<'_>,
     ) -> Result<Verified, AuthError> {
-        self.route_session_after(presented, async { Ok(()) }).await.map(|(session, ())| session)
+        self.route_session_after(presented, async { Ok(()) })
+            .await
+            .map(|(session, ())| session)
             .map_err(|error| match error {
                 RouteError::Auth(error) => error,
                 // Unreachable: the step in between cannot fail.

@@ -6,9 +6,7 @@ use bytes::Bytes;
 
 use super::{
     BodyError,
-    answers::{
-        device_answer, devices_answer, ended_answer, session_answer, token_answer, token_document,
-    },
+    answers::{device_answer, devices_answer, session_answer, token_answer, token_document},
     body::{Rename, read_json},
     router::{Operation, RouteError},
 };
@@ -35,7 +33,9 @@ impl Sessions {
             Operation::RenameDevice(guid) => self.rename_route(presented, guid, body).await,
             Operation::EndDevice(guid) => self.end_device_route(presented, guid).await,
             Operation::EndAll => Ok(self.route_session(presented).await?.logout_all().await?),
-            Operation::EndOthers => Ok(self.route_session(presented).await?.logout_others().await?),
+            Operation::EndOthers => {
+                Ok(self.route_session(presented).await?.logout_others().await?)
+            }
             Operation::ShowKeys => self.keys_route(),
         }
     }

@@ -67,8 +67,7 @@ impl Background {
     /// does nothing more.
     pub(crate) async fn shutdown(&self) {
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let tasks =
-            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             // A task that panicked has logged it; there is nothing left to stop.
             let _ = task.await;

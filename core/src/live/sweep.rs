@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{events::Events, store::DynStore};
 
 const BATCH: usize = 500;
-const EVERY: Duration = Duration::from_secs(10 * 60);
+const EVERY: Duration = Duration::from_mins(10);
 /// Lets requests in between two batches.
 const BREATH: Duration = Duration::from_millis(20);
 

@@ -49,7 +49,9 @@ impl Touches {
         if waiting.queued.len() >= MOST_WAITING && !waiting.queued.contains_key(&key) {
             drop(waiting);
             if !self.overflowed.swap(true, Ordering::Relaxed) {
-                tracing::warn!("too much activity waits for the store; last-seen times fall behind");
+                tracing::warn!(
+                    "too much activity waits for the store; last-seen times fall behind"
+                );
             }
             return;
         }
@@ -237,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn all_batches_are_flushed() {
         let touches = Touches::default();
-        for _ in 0..(BATCH * 2 + 1) {
+        for _ in 0..=(BATCH * 2) {
             touches.queue(touch(Guid::random(), RefTokId::random(), Confirm::No));
         }
         touches.flush(&*erase(MemoryStore::new()), &Events::default()).await;

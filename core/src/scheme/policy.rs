@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Usage, time::elapsed};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// How long `verify` still accepts the token that was just replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,7 +215,7 @@ impl PolicyDraft {
             "the device limit must be at least 1, or nobody could sign in".to_owned(),
         );
         refuse(
-            leeway > Duration::from_secs(300),
+            leeway > Duration::from_mins(5),
             format!("the leeway on `exp` ({leeway:?}) must be at most 300 s"),
         );
         check_limits(lifetime, limits, &mut refusals);
@@ -266,6 +266,7 @@ fn refused(refusals: &[String]) -> Result<(), Usage> {
 mod tests {
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps)] // what a draft holds
     fn seconds(seconds: u64) -> Option<Duration> {
         Some(Duration::from_secs(seconds))
     }
@@ -273,16 +274,16 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_docs() {
         let policy = PolicyDraft::default().resolve().unwrap();
-        assert_eq!(policy.token_lifetime, Duration::from_secs(3600));
+        assert_eq!(policy.token_lifetime, Duration::from_hours(1));
         assert_eq!(policy.limits.idle, 14 * DAY);
         assert_eq!(policy.limits.absolute, 90 * DAY);
-        assert_eq!(policy.interval, Duration::from_secs(60));
+        assert_eq!(policy.interval, Duration::from_mins(1));
         assert_eq!(policy.grace, Duration::from_secs(10));
         assert_eq!(policy.window, Duration::from_secs(10));
         assert_eq!(policy.recovery, Recovery::UntilSeen);
         assert_eq!(policy.reuse, Reuse::EndDevice);
         assert_eq!(policy.device_limit, DeviceLimit::Evict(20));
-        assert_eq!(policy.granularity, Duration::from_secs(60));
+        assert_eq!(policy.granularity, Duration::from_mins(1));
         assert_eq!(policy.leeway, Duration::ZERO);
     }
 

@@ -123,15 +123,24 @@ mod tests {
             assert_eq!(reason.as_str(), word);
             assert_eq!(EndReason::parse(word), Some(reason));
         }
-        // A new variant without a word would have the empty one: this match makes it be noticed.
-        let count = |reason| match reason {
-            EndReason::Logout | EndReason::Others | EndReason::Everywhere => 13,
-            EndReason::Everyone | EndReason::Before | EndReason::Operator => 13,
-            EndReason::Reuse | EndReason::Evicted | EndReason::Replaced => 13,
-            EndReason::Locked | EndReason::Password | EndReason::ByHand => 13,
-            EndReason::Changed => 13,
+        // A new variant does not compile until it is named here, and then must be counted.
+        let is_known = |reason| match reason {
+            EndReason::Logout
+            | EndReason::Others
+            | EndReason::Everywhere
+            | EndReason::Everyone
+            | EndReason::Before
+            | EndReason::Operator
+            | EndReason::Reuse
+            | EndReason::Evicted
+            | EndReason::Replaced
+            | EndReason::Locked
+            | EndReason::Password
+            | EndReason::ByHand
+            | EndReason::Changed => true,
         };
-        assert_eq!(count(EndReason::Changed), EndReason::ALL.len());
+        let known = EndReason::ALL.iter().filter(|(reason, _)| is_known(*reason)).count();
+        assert_eq!(known, 13);
         assert_eq!(EndReason::parse("nonsense"), None);
     }
 

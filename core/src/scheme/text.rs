@@ -29,7 +29,7 @@ impl UserAgent {
     pub fn device_name(&self) -> Option<String> {
         let known = |text: &str| !text.is_empty() && text != "UNKNOWN";
         let parsed = woothee::parser::Parser::new().parse(&self.0)?;
-        match (known(parsed.name), known(&parsed.os)) {
+        match (known(parsed.name), known(parsed.os)) {
             (true, true) => Some(format!("{} on {}", parsed.name, parsed.os)),
             (true, false) => Some(parsed.name.to_owned()),
             (false, true) => Some(parsed.os.to_string()),

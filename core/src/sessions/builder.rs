@@ -11,9 +11,7 @@ use crate::{
     events::{EventSink, Events},
     live::Background,
     scheme::{Clock, Denied, DeviceLimit, Grace, PolicyDraft, Recovery, Reuse, Usage},
-    store::{
-        DynDirectory, DynStore, SessionStore, UserDirectory, erase, erase_directory,
-    },
+    store::{DynDirectory, DynStore, SessionStore, UserDirectory, erase, erase_directory},
     token::{Keys, TokenCodec},
     wire::{
         CookieName, CrossSite, HttpConfig, Origin, PassingRenewal, Presented, Reply, StorePeer,
@@ -236,6 +234,8 @@ impl SessionsBuilder {
         let policy = self.draft.resolve()?;
         self.check_names()?;
         self.http.trusted_origins = parse_origins(&self.origins)?;
+        let audience = self.audience.as_deref();
+        let codec = TokenCodec::new(self.keys, &self.issuer, audience, policy.leeway)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         self.store.ping().await?;
 
@@ -248,7 +248,6 @@ impl SessionsBuilder {
             "sessions are ready"
         );
         let background = Background::start(runtime, &self.store, &events);
-        let codec = TokenCodec::new(self.keys, self.issuer, self.audience, policy.leeway);
         Ok(Sessions {
             inner: Arc::new(Inner {
                 store: self.store,

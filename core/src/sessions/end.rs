@@ -9,7 +9,7 @@ use crate::{
     events::Event,
     live::settle,
     scheme::{By, EndReason, Guid, Usage, UserId},
-    store::{Ended, Ending, JournalEntry, Scope, Swept},
+    store::{Ended, Ending, JournalEntry, JournalPage, Scope, Swept},
 };
 
 /// Which sessions `logout_before` ends.
@@ -175,6 +175,15 @@ impl Sessions {
         limit: usize,
     ) -> Result<Vec<JournalEntry>, AuthError> {
         Ok(self.watch(self.store().history(user, limit).await)?)
+    }
+
+    /// The journal beyond an entry, oldest first, at most `limit`: for an audit trail of the
+    /// application's own. Start with `after` 0, go on with the last `seq` seen.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`].
+    pub async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, AuthError> {
+        Ok(self.watch(self.store().journal(after, limit).await)?)
     }
 
     /// Removes dead rows and old journal entries, at most `limit` of each. A background task does

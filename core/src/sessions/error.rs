@@ -3,6 +3,7 @@
 use crate::{
     scheme::{Denied, Usage},
     store::StoreError,
+    token::IssueError,
 };
 
 /// Why an operation did not succeed.
@@ -17,6 +18,16 @@ pub enum AuthError {
     /// The application's: 500. No input of a client can reach it.
     #[error(transparent)]
     Usage(#[from] Usage),
+}
+
+impl From<IssueError> for AuthError {
+    /// A key that signed when it was loaded and does not any more is a matter of the set-up too.
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Usage(usage) => Self::Usage(usage),
+            other => Self::Usage(Usage::OutOfRange(other.to_string().into())),
+        }
+    }
 }
 
 /// `Sessions` could not be built.

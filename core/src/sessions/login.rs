@@ -231,8 +231,8 @@ impl Sessions {
             auth_time: now,
             app: app.clone(),
         };
-        self.inner.codec.issue(&claims, self.cookie_bytes()).map(|_| ())
-            .map_err(AuthError::from)
+        self.inner.codec.issue(&claims, self.cookie_bytes())?;
+        Ok(())
     }
 
     async fn store_login(
@@ -330,7 +330,7 @@ impl Sessions {
     /// What the cookie's name takes from the room for the token.
     fn cookie_bytes(&self) -> usize {
         let http = self.http();
-        if http.transports.cookie() { http.cookie.as_str().len() } else { 0 }
+        if http.transports.cookie() { http.cookie.as_str().len() + 1 } else { 0 }
     }
 }
 

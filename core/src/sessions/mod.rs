@@ -27,10 +27,10 @@ pub use end::Before;
 pub use error::{AuthError, BuildError};
 pub use login::{ClientInfo, Issued, LoginTicket, SignedIn};
 pub use pending::Pending;
-pub use renew::Renewed;
-pub use verify::Verified;
 pub(crate) use renew::CookieNews;
+pub use renew::Renewed;
 pub(crate) use verify::Activity;
+pub use verify::Verified;
 
 use crate::{
     events::{Event, Events},

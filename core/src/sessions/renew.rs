@@ -1,11 +1,7 @@
 //! Renewal: R1 to R5 of the scheme, decided on one read, done by one compare-and-swap, and
 //! decided again where another renewal was faster.
 
-use super::{
-    AuthError, ClientInfo, Issued, Sessions, Verified,
-    login::times_of,
-    user_data,
-};
+use super::{AuthError, ClientInfo, Issued, Sessions, Verified, login::times_of, user_data};
 use crate::{
     events::Event,
     scheme::{
@@ -47,7 +43,6 @@ enum Round {
 /// What a re-mint is for.
 struct Anew {
     of: RemintOf,
-    kind: RenewalKind,
     times: TokenTimes,
 }
 
@@ -123,10 +118,8 @@ impl Sessions {
         let Some(row) = live_row(&snapshot) else { return Err(Denied::SessionEnded.into()) };
         let app = self.renewed_claims(&row.user, user_data(&snapshot.user), &claims.app).await?;
         let issued = match anew {
-            None => {
-                Some(self.issue(row, row.ref_tok_id, times_of(row), app, snapshot.now)?)
-            }
-            Some((times, of)) => self.remint(row, &Anew { of, kind, times }, app).await?,
+            None => Some(self.issue(row, row.ref_tok_id, times_of(row), app, snapshot.now)?),
+            Some((times, of)) => self.remint(row, &Anew { of, times }, app).await?,
         };
         let unchanged = kind == RenewalKind::Coalesced && opened.freshness == Freshness::Fresh;
         let cookie = if unchanged { CookieNews::Unchanged } else { CookieNews::Set };

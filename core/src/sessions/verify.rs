@@ -163,12 +163,7 @@ impl Sessions {
     }
 }
 
-fn touch_of(
-    row: &SessionRow,
-    now: SystemTime,
-    unconfirmed: bool,
-    client: &ClientInfo,
-) -> Touch {
+fn touch_of(row: &SessionRow, now: SystemTime, unconfirmed: bool, client: &ClientInfo) -> Touch {
     let agent = client.user_agent.clone().filter(|agent| row.user_agent.as_ref() != Some(agent));
     Touch {
         user: row.user.clone(),

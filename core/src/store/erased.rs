@@ -22,11 +22,13 @@ pub(crate) fn erase_directory(directory: impl UserDirectory) -> Arc<dyn DynDirec
 macro_rules! dyn_twin {
     ($($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
         /// See [`SessionStore`]: the same verbs.
+        #[allow(clippy::elidable_lifetime_names)] // the argument types name it
         pub(crate) trait DynStore: Send + Sync {
             fn info(&self) -> StoreInfo;
             $(fn $verb<'a>(&'a self, $($name: $type),*) -> Answer<'a, $answer>;)*
         }
 
+        #[allow(clippy::elidable_lifetime_names)]
         impl<S: SessionStore> DynStore for S {
             fn info(&self) -> StoreInfo {
                 SessionStore::info(self)

@@ -28,7 +28,7 @@ pub struct JournalEntry {
 
 impl JournalEntry {
     /// How long entries are kept; the newest is never removed.
-    pub const KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+    pub const KEPT: std::time::Duration = std::time::Duration::from_hours(720);
 }
 
 /// A part of the journal, and where it ends.

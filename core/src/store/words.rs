@@ -70,7 +70,7 @@ pub enum Admission {
 
 impl NewSession {
     /// How long a ticket may be finished.
-    pub const TICKET_LIFETIME: Duration = Duration::from_secs(10 * 60);
+    pub const TICKET_LIFETIME: Duration = Duration::from_mins(10);
 
     /// The row of this login, if neither epoch moved since its ticket and the ticket is not too
     /// old. A store calls this under the lock that bumps of the user's epoch take.

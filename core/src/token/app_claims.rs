@@ -43,7 +43,7 @@ impl AppClaims {
     /// # Errors
     /// [`Usage::ReservedClaim`] for a name that the library sets; [`Usage::ClaimsNotAnObject`]
     /// for anything but an object, for a name that stands twice, and beyond 32 levels.
-    pub fn from_value(value: &impl Serialize) -> Result<Self, Usage> {
+    pub fn from_value(value: &(impl Serialize + ?Sized)) -> Result<Self, Usage> {
         let not_an_object =
             |why: &dyn fmt::Display| Usage::ClaimsNotAnObject(why.to_string().into());
         let text = serde_json::to_string(value).map_err(|why| not_an_object(&why))?;

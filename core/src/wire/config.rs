@@ -100,10 +100,7 @@ impl Default for HttpConfig {
 
 impl HttpConfig {
     pub(crate) fn home(&self) -> Home<'_> {
-        Home {
-            trusted: &self.trusted_origins,
-            public_authority: self.public_authority.as_deref(),
-        }
+        Home { trusted: &self.trusted_origins, public_authority: self.public_authority.as_deref() }
     }
 }
 

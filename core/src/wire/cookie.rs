@@ -94,10 +94,7 @@ mod tests {
             name.set("t", day),
             "__Host-session=t; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=86400"
         );
-        assert_eq!(
-            name.set("t", None),
-            "__Host-session=t; Path=/; Secure; HttpOnly; SameSite=Lax"
-        );
+        assert_eq!(name.set("t", None), "__Host-session=t; Path=/; Secure; HttpOnly; SameSite=Lax");
         assert_eq!(
             name.clear(),
             "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"

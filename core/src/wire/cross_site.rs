@@ -133,8 +133,8 @@ mod tests {
     use super::*;
 
     fn refused(method: &str, lines: &[(&str, &str)]) -> bool {
-        let request =
-            Presented::new(method).headers(lines.iter().map(|(name, value)| (*name, value.as_bytes())));
+        let request = Presented::new(method)
+            .headers(lines.iter().map(|(name, value)| (*name, value.as_bytes())));
         let trusted = [Origin::parse("https://partner.example").unwrap()];
         let home = Home { trusted: &trusted, public_authority: None };
         is_refused(&request, Transports::Both, &CookieName::host_session(), home)
@@ -148,7 +148,12 @@ mod tests {
         for (lines, wanted) in [
             (vec![HOST, COOKIE, ("Origin", "https://partner.example")], false),
             (
-                vec![HOST, COOKIE, ("Origin", "https://partner.example"), ("Sec-Fetch-Site", "cross-site")],
+                vec![
+                    HOST,
+                    COOKIE,
+                    ("Origin", "https://partner.example"),
+                    ("Sec-Fetch-Site", "cross-site"),
+                ],
                 false,
             ),
             (vec![HOST, COOKIE, ("Sec-Fetch-Site", "same-origin")], false),
@@ -158,7 +163,12 @@ mod tests {
             (vec![HOST, ("Sec-Fetch-Site", "cross-site")], true),
             (vec![HOST, ("Sec-Fetch-Site", "nonsense")], true),
             (
-                vec![HOST, COOKIE, ("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")],
+                vec![
+                    HOST,
+                    COOKIE,
+                    ("Sec-Fetch-Site", "same-origin"),
+                    ("Sec-Fetch-Site", "cross-site"),
+                ],
                 true,
             ),
             (vec![HOST, COOKIE, ("Origin", "https://app.example")], false),

@@ -152,7 +152,8 @@ impl<'r> Presented<'r> {
     /// One header line. Call it for every line of the request in order; names that do not matter
     /// are passed over.
     pub fn header(mut self, name: &str, value: &'r [u8]) -> Self {
-        if let Some((_, header)) = HEADERS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))
+        if let Some((_, header)) =
+            HEADERS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))
         {
             self.headers.push((*header, value));
         }
@@ -234,7 +235,8 @@ impl<'r> Presented<'r> {
 
     /// Whether a Bearer token is presented, well-formed or not.
     pub(crate) fn presents_bearer(&self, transports: Transports) -> bool {
-        transports.bearer() && self.all(Header::Authorization).any(|value| bearer(value).is_some())
+        let is_bearer = |value| !matches!(credentials(value), Credentials::OtherScheme);
+        transports.bearer() && self.all(Header::Authorization).any(is_bearer)
     }
 
     /// Whether the session cookie is presented.
@@ -249,11 +251,13 @@ impl<'r> Presented<'r> {
         if transports.bearer() {
             let lines = self.all(Header::Authorization).count();
             for value in self.all(Header::Authorization) {
-                match bearer(value) {
-                    None => {}
-                    Some(Some(token)) if lines == 1 => found = Presentation::Token(token),
+                match credentials(value) {
+                    Credentials::OtherScheme => {}
+                    Credentials::Bearer(token) if lines == 1 => found = Presentation::Token(token),
                     // Malformed, or one of two headers of which this is Bearer.
-                    Some(_) => return Presentation::Malformed,
+                    Credentials::Bearer(_) | Credentials::MalformedBearer => {
+                        return Presentation::Malformed;
+                    }
                 }
             }
         }
@@ -272,7 +276,10 @@ impl<'r> Presented<'r> {
     /// login replaces.
     pub fn every_token(&self, transports: Transports, name: &CookieName) -> Vec<RawToken<'r>> {
         let bearers = self.all(Header::Authorization).filter(|_| transports.bearer());
-        let bearers = bearers.filter_map(|value| bearer(value).flatten());
+        let bearers = bearers.filter_map(|value| match credentials(value) {
+            Credentials::Bearer(token) => Some(token),
+            Credentials::OtherScheme | Credentials::MalformedBearer => None,
+        });
         let cookies = self.cookies(name).filter(|_| transports.cookie());
         // A bound, since each costs a signature check; no client of ours sends more than two.
         bearers.chain(cookies).take(8).collect()
@@ -296,21 +303,33 @@ impl<'r> Presented<'r> {
     }
 }
 
-/// Reads an `Authorization` value. None: another scheme, no presentation. Some(None): Bearer, and
-/// malformed (RFC 6750, section 2.1: `"Bearer" 1*SP b64token`).
-fn bearer(value: &[u8]) -> Option<Option<RawToken<'_>>> {
+/// What one `Authorization` value is.
+#[derive(Clone, Copy)]
+enum Credentials<'r> {
+    /// Of another scheme: no presentation.
+    OtherScheme,
+    Bearer(RawToken<'r>),
+    MalformedBearer,
+}
+
+/// RFC 6750, section 2.1: `"Bearer" 1*SP b64token`.
+fn credentials(value: &[u8]) -> Credentials<'_> {
     let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let end = value.iter().position(|byte| !is_scheme(byte)).unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
     if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return None;
+        return Credentials::OtherScheme;
     }
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = &rest[spaces..];
     let body = token.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     let is_b64token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     let well_formed = spaces > 0 && body > 0 && token[..body].iter().all(is_b64token);
-    Some(well_formed.then_some(RawToken { transport: Transport::Bearer, bytes: token }))
+    if well_formed {
+        Credentials::Bearer(RawToken { transport: Transport::Bearer, bytes: token })
+    } else {
+        Credentials::MalformedBearer
+    }
 }
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ struct Document<'a> {
 
 impl Problem {
     /// Status, name, title and detail. The detail says what the client can do.
+    #[allow(clippy::too_many_lines)] // one table
     fn row(self) -> (u16, &'static str, &'static str, &'static str) {
         match self {
             Self::TokenMissing => {
@@ -225,13 +226,8 @@ impl Problem {
     /// The whole answer. `realm` is what the challenge names.
     pub fn reply(self, realm: &str) -> Reply {
         let (status, code, title, detail) = self.row();
-        let document = Document {
-            kind: format!("tag:logout-all,2026:{code}"),
-            title,
-            status,
-            detail,
-            code,
-        };
+        let document =
+            Document { kind: format!("tag:logout-all,2026:{code}"), title, status, detail, code };
         let reply = Reply::json(status, &document)
             .replace_header("Content-Type", "application/problem+json".to_owned());
         let reply = match self.challenge() {

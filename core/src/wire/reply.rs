@@ -37,7 +37,7 @@ impl Reply {
     /// 303 See Other to a path of this application, such as `/login`. Control characters are
     /// removed, so that the path cannot add header lines.
     pub fn see_other(location: &str) -> Self {
-        let location = location.chars().filter(|c| c.is_ascii_graphic()).collect();
+        let location = location.chars().filter(char::is_ascii_graphic).collect();
         Self::new(303).with_header("Location", location)
     }
 
