@@ -51,11 +51,13 @@ pub(super) async fn read_json<T: DeserializeOwned>(
         Ok(Ok(_) | Err(BodyError::TooLong)) => return Err(Problem::ContentTooLarge),
         Ok(Err(BodyError::Broken)) | Err(_) => return Err(Problem::RequestMalformed),
     };
-    // The syntax first: a wrong shape may stand in front of what is not JSON.
-    if serde_json::from_slice::<IgnoredAny>(&bytes).is_err() {
+    // JSON is UTF-8 (RFC 8259, section 8.1). The syntax first: a wrong shape may stand in front of
+    // what is not JSON.
+    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::RequestMalformed)?;
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return Err(Problem::RequestMalformed);
     }
-    serde_json::from_slice(&bytes).map_err(|_| Problem::Unprocessable)
+    serde_json::from_str(text).map_err(|_| Problem::Unprocessable)
 }
 
 #[cfg(test)]
