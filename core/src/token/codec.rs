@@ -27,7 +27,7 @@ const MAX_LEEWAY: Duration = Duration::from_mins(5);
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use logout_all::token::{AppClaims, Keys, TokenClaims, TokenCodec};
-/// use logout_all::{Guid, RefTokId, UserId, whole_seconds};
+/// use logout_all::{Guid, RefTokId, UserId, scheme::whole_seconds};
 ///
 /// # let secret = *b"0123456789abcdef0123456789abcdef";
 /// let codec = TokenCodec::new(Keys::hs256(secret)?, "https://app.example", None, Duration::ZERO)?;
