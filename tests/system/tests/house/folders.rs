@@ -8,18 +8,20 @@ const ORDER: &[(&str, &[&str])] = &[
     ("scheme", &[]),
     ("token", &["scheme"]),
     ("store", &["scheme", "token"]),
+    ("wire", &["scheme"]),
     ("events", &["scheme", "store"]),
     ("live", &["scheme", "token", "store", "events"]),
-    ("sessions", &["scheme", "token", "store", "events", "live"]),
-    ("http", &["scheme", "token", "store", "events", "live", "sessions"]),
-    ("testing", &["scheme", "token", "store", "events", "live", "sessions", "http"]),
+    ("sessions", &["scheme", "token", "store", "wire", "events", "live"]),
+    ("http", &["scheme", "token", "store", "wire", "events", "live", "sessions"]),
+    ("testing", &[]),
 ];
 
 /// A file of the core names a module that stands below its own.
 pub(crate) fn against_the_order(path: &str, text: &str) -> Vec<Violation> {
     let inside = path.trim_start_matches("core/src/").trim_end_matches(".rs");
     let modules: Vec<&str> = inside.split('/').filter(|name| *name != "mod").collect();
-    if modules == ["lib"] || modules.last() == Some(&"tests") {
+    // The front door lends every name, and `testing`, which nothing may name, is its guest.
+    if matches!(modules[0], "lib" | "testing") || modules.contains(&"tests") {
         return Vec::new();
     }
     let own = modules[0];
@@ -181,7 +183,7 @@ mod tests {
     #[test]
     fn nobody_names_testing_and_testing_names_all() {
         assert_eq!(told("http/router.rs", "use crate::testing::Clock;\n").len(), 1);
-        assert_eq!(told("testing/mod.rs", "use crate::http::Reply;\n").len(), 0);
+        assert_eq!(told("testing.rs", "use crate::{Sessions, http::Reply};\n").len(), 0);
     }
 
     #[test]
