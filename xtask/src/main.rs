@@ -1,2 +1,49 @@
-//! Being written.
-fn main() {}
+//! The tasks of this repository, started with `cargo xtask`.
+//!
+//! This program runs cargo and reads what it prints. It links no other package of the workspace,
+//! so that it builds in seconds and still runs when one of them does not compile.
+
+mod cargo;
+mod cells;
+mod demo;
+mod group;
+mod interrupt;
+mod lines;
+mod parts;
+mod report;
+mod run;
+mod table;
+mod test_all;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", about = "The tasks of this repository")]
+struct CommandLine {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build and run an example server: `cargo xtask demo [FRAMEWORK] [ARGUMENTS OF THE EXAMPLE]`.
+    ///
+    /// `cargo xtask demo --help` shows the arguments of the example.
+    #[command(disable_help_flag = true)]
+    Demo(demo::Arguments),
+    /// Run every check and test and close with a table of what ran.
+    TestAll(test_all::Arguments),
+}
+
+fn main() -> ExitCode {
+    let ended = match CommandLine::parse().task {
+        Task::Demo(arguments) => demo::run(arguments),
+        Task::TestAll(arguments) => test_all::run(&arguments),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

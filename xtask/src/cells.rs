@@ -1,0 +1,67 @@
+//! The cells that must run. This is the one list: a cell of it in which nothing ran fails
+//! `test-all`, for a suite that is skipped in silence looks like one that passes.
+
+/// The web frameworks; each has an example `example-NAME`. The first is the demo's default.
+pub(crate) const FRAMEWORKS: &[&str] = &["axum"];
+
+/// The stores.
+pub(crate) const STORES: &[&str] = &["memory", "sqlite"];
+
+/// The transports.
+pub(crate) const TRANSPORTS: &[&str] = &["bearer", "cookie", "both"];
+
+/// Takes what `--without` may name: a framework, a store, or both as `framework::store`.
+pub(crate) fn excludable_name(name: &str) -> Result<String, String> {
+    let known = excludable();
+    if known.iter().any(|known| known == name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("no such cell; choose from: {}", known.join(", ")))
+    }
+}
+
+fn excludable() -> Vec<String> {
+    let single = FRAMEWORKS.iter().chain(STORES).map(|name| (*name).to_owned());
+    single.chain(rows().map(|(framework, store)| format!("{framework}::{store}"))).collect()
+}
+
+/// Each framework over each store: the rows of the closing table.
+pub(crate) fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FRAMEWORKS.iter().flat_map(|framework| STORES.iter().map(|store| (*framework, *store)))
+}
+
+/// Whether the names given to `--without` exclude what a trial of this name proves
+/// (`store::law` or `framework::store::…`).
+pub(crate) fn is_excluded(trial: &str, without: &[String]) -> bool {
+    without.iter().any(|name| {
+        let pattern = skip_pattern(name);
+        trial.starts_with(&pattern) || trial.contains(&format!("::{pattern}"))
+    })
+}
+
+/// What stands behind `--skip` for the test binaries: the name as a whole segment of a trial's.
+pub(crate) fn skip_pattern(name: &str) -> String {
+    format!("{name}::")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_framework_a_store_or_both_can_be_excluded() {
+        let excludes = |name: &str, trial| is_excluded(trial, &[name.to_owned()]);
+
+        assert!(excludes("sqlite", "axum::sqlite::both::x"));
+        assert!(excludes("sqlite", "sqlite::x"));
+        assert!(excludes("axum", "axum::sqlite::both::x"));
+        assert!(excludes("axum::sqlite", "axum::sqlite::both::x"));
+        assert!(!excludes("axum::sqlite", "axum::memory::both::x"));
+        assert!(!excludes("axum", "memory::x"));
+    }
+
+    #[test]
+    fn every_name_of_the_table_is_known() {
+        assert_eq!(excludable(), ["axum", "memory", "sqlite", "axum::memory", "axum::sqlite"]);
+    }
+}
