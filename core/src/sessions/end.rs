@@ -22,6 +22,25 @@ pub enum Before {
     TokenIssued(SystemTime),
 }
 
+impl Before {
+    /// The scope of that ending, if its instant has passed on the store's clock.
+    ///
+    /// # Errors
+    /// [`Usage::OutOfRange`] for an instant in the future.
+    pub fn scope(self, now: SystemTime) -> Result<Scope, Usage> {
+        let (instant, scope) = match self {
+            Self::SignedIn(instant) => (instant, Scope::SignedInBefore(instant)),
+            Self::TokenIssued(instant) => (instant, Scope::TokenIssuedBefore(instant)),
+        };
+        if instant > now {
+            let why = "logout_before takes an instant that has passed: it ends what is there, and \
+                       no login to come; use now, or logout_all";
+            return Err(Usage::OutOfRange(why.into()));
+        }
+        Ok(scope)
+    }
+}
+
 impl Sessions {
     /// Ends the session that a token names. Needs only a valid signature: the token may be expired
     /// or superseded.
@@ -93,16 +112,8 @@ impl Sessions {
         before: Before,
         by: By,
     ) -> Result<Ended, AuthError> {
-        let (instant, scope) = match before {
-            Before::SignedIn(instant) => (instant, Scope::SignedInBefore(instant)),
-            Before::TokenIssued(instant) => (instant, Scope::TokenIssuedBefore(instant)),
-        };
         let now = self.watch(self.store().epochs(Some(user)).await)?.now;
-        if instant > now {
-            let why = "logout_before takes an instant that has passed: it ends what is there, and \
-                       no login to come; use now, or logout_all";
-            return Err(Usage::OutOfRange(why.into()).into());
-        }
+        let scope = before.scope(now)?;
         self.end_whole(user, scope, EndReason::Before, by).await
     }
 

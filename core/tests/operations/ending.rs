@@ -64,7 +64,9 @@ async fn a_login_under_way_is_overtaken_by_every_ending_that_fences() {
                 drop(sessions.logout_before(&ada(), before, By::Application).await.unwrap());
             }
             2 => {
-                drop(sessions.logout_all(&ada(), EndReason::Locked, By::Application).await.unwrap())
+                drop(
+                    sessions.logout_all(&ada(), EndReason::Locked, By::Application).await.unwrap(),
+                );
             }
             _ => sessions.logout_everyone(By::Application).await.unwrap(),
         }
@@ -107,7 +109,7 @@ async fn logout_before_takes_instants_that_have_passed() {
     let between = test.clock.now();
     test.clock.advance(Duration::from_secs(10));
     let (new, _) = test.sign_in("ada").await;
-    let future = Before::SignedIn(test.clock.now() + Duration::from_secs(60));
+    let future = Before::SignedIn(test.clock.now() + Duration::from_mins(1));
     let refused = test.sessions.logout_before(&ada(), future, By::Application).await.unwrap_err();
     assert!(matches!(refused, AuthError::Usage(_)), "{refused}");
     let before = Before::SignedIn(between);

@@ -1,6 +1,8 @@
 //! The operations of `Sessions` over the memory store, as an application calls them. The stores
 //! have their laws and the routes their cases elsewhere; here is what only `Sessions` adds.
 
+#![allow(clippy::unwrap_used)] // in the helpers of tests
+
 mod ending;
 mod renewal;
 mod sign_in;

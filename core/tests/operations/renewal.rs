@@ -9,7 +9,7 @@ use logout_all::{
 
 use super::{claim, started, told};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 async fn renew(sessions: &Sessions, token: &str) -> Result<(String, RenewalKind), AuthError> {
     let renewed = sessions.renew(token.as_bytes(), ClientInfo::default()).await?;

@@ -84,7 +84,7 @@ async fn what_would_be_refused_is_never_issued() {
         assert!(refused.to_string().contains(word), "{refused}");
     }
     let ticket = test.sessions.begin_login(Some("ada")).await.unwrap();
-    let odd = ticket.idle(Duration::from_secs(60));
+    let odd = ticket.idle(Duration::from_mins(1));
     let refused = test.sessions.login(odd, ClientInfo::default(), &()).await.unwrap_err();
     assert!(refused.to_string().contains("idle limit"), "{refused}");
     assert_eq!(test.sessions.devices(&UserId::new("ada").unwrap()).await.unwrap(), []);

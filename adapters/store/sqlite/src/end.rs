@@ -4,7 +4,11 @@
 use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{Connection, params};
-use logout_all::{By, EndReason, Ended, Epochs, Guid, UserId, scheme::{from_micros, to_micros}, store::{Ending, Scope}};
+use logout_all::{
+    By, EndReason, Ended, Epochs, Guid, UserId,
+    scheme::{from_micros, to_micros},
+    store::{Ending, Scope},
+};
 use uuid::Uuid;
 
 use crate::{

@@ -3,7 +3,11 @@
 use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{Connection, Row, params};
-use logout_all::{By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId, scheme::{from_micros, to_micros}, store::{JournalPage}};
+use logout_all::{
+    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId,
+    scheme::{from_micros, to_micros},
+    store::JournalPage,
+};
 use uuid::Uuid;
 
 use crate::{fault::Fault, row::bytes};

@@ -34,7 +34,6 @@ mod lane;
 mod login;
 mod lookup;
 mod migrate;
-mod pending;
 mod renew;
 mod row;
 mod store;
@@ -46,6 +45,5 @@ pub use builder::SqliteStoreBuilder;
 /// The SQLite binding whose [`Transaction`](rusqlite::Transaction) the `…_in` functions take: the
 /// one that `deadpool-sqlite` re-exports too.
 pub use deadpool_sqlite::rusqlite;
-pub use logout_all::{Clock, Users};
-pub use pending::{Before, InTransactionError, Pending};
+pub use logout_all::{Before, Clock, Pending, Users};
 pub use store::SqliteStore;

@@ -4,7 +4,11 @@
 use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{Connection, params};
-use logout_all::{By, EndReason, Guid, StoreError, StoreErrorKind, UserId, scheme::{Overflow, to_micros}, store::{Admission, Inserted, NewSession}};
+use logout_all::{
+    By, EndReason, Guid, StoreError, StoreErrorKind, UserId,
+    scheme::{Overflow, to_micros},
+    store::{Admission, Inserted, NewSession},
+};
 
 use crate::{
     end::{self, StoredSession},

@@ -3,7 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use deadpool_sqlite::rusqlite::{Connection, OptionalExtension, Row, params};
-use logout_all::{Epochs, Guid, Snapshot, StoreError, StoreErrorKind, UserId, UserState, scheme::{to_micros}, store::{DeviceRows, Lease, TicketEpochs}};
+use logout_all::{
+    Epochs, Guid, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
+    scheme::to_micros,
+    store::{DeviceRows, Lease, TicketEpochs},
+};
 
 use crate::{
     fault::Fault,

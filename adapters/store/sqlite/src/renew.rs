@@ -4,7 +4,11 @@
 use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{Connection, named_params};
-use logout_all::{Guid, Label, SessionRow, UserAgent, UserId, scheme::{to_micros}, store::{Confirm, Remint, RemintOf, Rotation, Swap, Touch}};
+use logout_all::{
+    Guid, Label, SessionRow, UserAgent, UserId,
+    scheme::to_micros,
+    store::{Confirm, Remint, RemintOf, Rotation, Swap, Touch},
+};
 
 use crate::{
     fault::Fault,

@@ -3,7 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use deadpool_sqlite::rusqlite::{self, Connection, Params, Row, Statement, params, types::FromSql};
-use logout_all::{Guid, Label, Limits, Persistence, RefTokId, SessionRow, StoreError, StoreErrorKind, UserAgent, UserId, scheme::{from_micros, to_micros}};
+use logout_all::{
+    Guid, Label, Limits, Persistence, RefTokId, SessionRow, StoreError, StoreErrorKind, UserAgent,
+    UserId,
+    scheme::{from_micros, to_micros},
+};
 use uuid::Uuid;
 
 use crate::fault::Fault;

@@ -3,7 +3,14 @@
 use std::{fmt, path::Path, path::PathBuf, sync::Arc};
 
 use deadpool_sqlite::rusqlite;
-use logout_all::{By, Clock, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot, StoreError, UserId, store::{DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch}};
+use logout_all::{
+    By, Clock, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
+    StoreError, UserId,
+    store::{
+        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
+        Swap, Swept, TicketEpochs, Touch,
+    },
+};
 
 use crate::{
     SqliteStoreBuilder, end, journal,

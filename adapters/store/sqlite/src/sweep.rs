@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{Connection, params};
-use logout_all::{scheme::{to_micros}, store::{Swept}};
+use logout_all::{scheme::to_micros, store::Swept};
 
 use crate::{
     end::by_the_library,

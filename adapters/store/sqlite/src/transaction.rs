@@ -4,13 +4,12 @@
 use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{Transaction, TransactionState};
-use logout_all::{By, EndReason, Guid, Usage, UserId, store::{Ending, Scope}};
-
-use crate::{
-    SqliteStore, end,
-    fault::Fault,
-    pending::{Before, InTransactionError, Pending},
+use logout_all::{
+    AuthError, Before, By, EndReason, Guid, Pending, Usage, UserId,
+    store::{Ending, Scope},
 };
+
+use crate::{SqliteStore, end, fault::Fault};
 
 /// `PRAGMA synchronous`: what a reported logout needs in order to survive a loss of power.
 const FULL: i64 = 2;
@@ -31,21 +30,23 @@ impl SqliteStore {
     /// Ends every session of the user when the transaction commits.
     ///
     /// # Errors
-    /// See [`InTransactionError`].
+    /// [`AuthError::Usage`]: the application's mistake, as above. [`AuthError::Store`]: SQLite could
+    /// not carry it out. Nothing of the ending is in the transaction then.
     pub fn logout_all_in(
         &self,
         tx: &Transaction<'_>,
         user: &UserId,
         reason: EndReason,
         by: &By,
-    ) -> Result<Pending, InTransactionError> {
+    ) -> Result<Pending, AuthError> {
         self.end_in(tx, user, Scope::All, reason, by)
     }
 
     /// Ends every session of the user but one when the transaction commits.
     ///
     /// # Errors
-    /// See [`InTransactionError`].
+    /// [`AuthError::Usage`]: the application's mistake, as above. [`AuthError::Store`]: SQLite could
+    /// not carry it out. Nothing of the ending is in the transaction then.
     pub fn logout_others_in(
         &self,
         tx: &Transaction<'_>,
@@ -53,14 +54,15 @@ impl SqliteStore {
         keep: Guid,
         reason: EndReason,
         by: &By,
-    ) -> Result<Pending, InTransactionError> {
+    ) -> Result<Pending, AuthError> {
         self.end_in(tx, user, Scope::Others(keep), reason, by)
     }
 
     /// Ends one session of the user when the transaction commits.
     ///
     /// # Errors
-    /// See [`InTransactionError`].
+    /// [`AuthError::Usage`]: the application's mistake, as above. [`AuthError::Store`]: SQLite could
+    /// not carry it out. Nothing of the ending is in the transaction then.
     pub fn logout_device_in(
         &self,
         tx: &Transaction<'_>,
@@ -68,14 +70,14 @@ impl SqliteStore {
         device: Guid,
         reason: EndReason,
         by: &By,
-    ) -> Result<Pending, InTransactionError> {
+    ) -> Result<Pending, AuthError> {
         self.end_in(tx, user, Scope::Device(device), reason, by)
     }
 
     /// Ends the user's sessions from before an instant when the transaction commits.
     ///
     /// # Errors
-    /// See [`InTransactionError`]; also for an instant in the future.
+    /// As [`logout_all_in`](Self::logout_all_in); also for an instant in the future.
     pub fn logout_before_in(
         &self,
         tx: &Transaction<'_>,
@@ -83,16 +85,8 @@ impl SqliteStore {
         before: Before,
         reason: EndReason,
         by: &By,
-    ) -> Result<Pending, InTransactionError> {
-        let (scope, instant) = match before {
-            Before::SignedIn(instant) => (Scope::SignedInBefore(instant), instant),
-            Before::TokenIssued(instant) => (Scope::TokenIssuedBefore(instant), instant),
-        };
-        if instant > self.clock.now() {
-            let why = "sessions from before an instant in the future cannot be ended: those that \
-                       begin until then would stay";
-            return Err(Usage::OutOfRange(why.into()).into());
-        }
+    ) -> Result<Pending, AuthError> {
+        let scope = before.scope(self.now())?;
         self.end_in(tx, user, scope, reason, by)
     }
 
@@ -103,14 +97,14 @@ impl SqliteStore {
         scope: Scope,
         reason: EndReason,
         by: &By,
-    ) -> Result<Pending, InTransactionError> {
+    ) -> Result<Pending, AuthError> {
         self.admit(tx)?;
         let ending = Ending { user: user.clone(), scope, reason, by: by.clone() };
         let ended = whole(tx, || end::end(tx, self.now(), &ending)).map_err(Fault::told)?;
         Ok(Pending::new(ending, ended))
     }
 
-    fn admit(&self, tx: &Transaction<'_>) -> Result<(), InTransactionError> {
+    fn admit(&self, tx: &Transaction<'_>) -> Result<(), AuthError> {
         let refuse = |why: &str| Err(Usage::Transaction(why.into()).into());
         // Asked before the file is looked at: a connection to `:memory:` has the path "".
         let file = tx.path().filter(|path| !path.is_empty());

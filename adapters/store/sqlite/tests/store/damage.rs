@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use logout_all::{Clock, EndReason, SessionStore, StoreErrorKind, store::{Scope}};
+use logout_all::{Clock, EndReason, SessionStore, StoreErrorKind, store::Scope};
 
 use crate::{File, end, is_there, sign_in, user};
 

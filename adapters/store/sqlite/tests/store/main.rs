@@ -13,7 +13,11 @@ mod users;
 
 use std::{path::PathBuf, time::Duration};
 
-use logout_all::{By, Clock, DeviceLimit, EndReason, Ended, Guid, Limits, Persistence, RefTokId, SessionRow, SessionStore, UserId, store::{Ending, Inserted, NewSession, Scope}};
+use logout_all::{
+    By, Clock, DeviceLimit, EndReason, Ended, Guid, Limits, Persistence, RefTokId, SessionRow,
+    SessionStore, UserId,
+    store::{Ending, Inserted, NewSession, Scope},
+};
 use logout_all_sqlite::{SqliteStore, SqliteStoreBuilder, rusqlite::Connection};
 use tempfile::TempDir;
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use logout_all::{By, DeviceLimit, EndReason, SessionStore, StoreErrorKind, store::{Inserted, Scope}};
+use logout_all::{
+    By, DeviceLimit, EndReason, SessionStore, StoreErrorKind,
+    store::{Inserted, Scope},
+};
 
 use crate::{File, end, is_there, login_of, sign_in, user};
 
@@ -80,7 +83,7 @@ async fn a_lock_held_by_another_process_ends_in_an_error_and_not_in_a_hang() {
     let since = Instant::now();
     let (ending, login) = tokio::join!(
         async {
-            let ending = logout_all::Ending {
+            let ending = logout_all::store::Ending {
                 user: ada.clone(),
                 scope: Scope::All,
                 reason: EndReason::Everywhere,

@@ -3,7 +3,14 @@
 
 use std::time::Duration;
 
-use logout_all::{By, Clock, DeviceLimit, EndReason, Guid, Label, Limits, MemoryStore, Persistence, RefTokId, SessionRow, SessionStore, UserAgent, UserId, scheme::{TokenTimes, whole_seconds}, store::{Confirm, Ending, Inserted, NewSession, Remint, RemintOf, Rotation, Scope, Swap, Touch}};
+use logout_all::{
+    By, Clock, DeviceLimit, EndReason, Guid, Label, Limits, MemoryStore, Persistence, RefTokId,
+    SessionRow, SessionStore, UserAgent, UserId,
+    scheme::{TokenTimes, whole_seconds},
+    store::{
+        Confirm, Ending, Inserted, NewSession, Remint, RemintOf, Rotation, Scope, Swap, Touch,
+    },
+};
 
 use crate::{File, user};
 
@@ -72,7 +79,7 @@ impl<S: SessionStore> Pair<S> {
         }
         let ours = self.sqlite.journal(0, usize::MAX).await.unwrap();
         let theirs = self.memory.journal(0, usize::MAX).await.unwrap();
-        let told = |page: &logout_all::JournalPage| -> Vec<_> {
+        let told = |page: &logout_all::store::JournalPage| -> Vec<_> {
             let entries = page.entries.iter();
             entries.map(|e| format!("{} {:?} {} {}", e.seq, e.user, e.reason, e.by)).collect()
         };

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use logout_all::{By, Clock, DeviceLimit, EndReason, SessionStore, Usage, store::{Inserted}};
+use logout_all::{
+    AuthError, By, Clock, DeviceLimit, EndReason, SessionStore, Usage, store::Inserted,
+};
 use logout_all_sqlite::{
-    Before, InTransactionError, Pending, SqliteStore,
+    Before, Pending, SqliteStore,
     rusqlite::{Connection, Transaction, TransactionBehavior},
 };
 
@@ -28,9 +30,9 @@ fn immediate(connection: &mut Connection) -> Transaction<'_> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap()
 }
 
-fn refusal(answer: Result<Pending, InTransactionError>) -> String {
+fn refusal(answer: Result<Pending, AuthError>) -> String {
     match answer {
-        Err(InTransactionError::Usage(Usage::Transaction(why))) => why.to_string(),
+        Err(AuthError::Usage(Usage::Transaction(why))) => why.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -90,7 +92,7 @@ async fn the_other_endings_end_what_they_say() {
     assert_eq!(ended(before(Before::SignedIn(middle)).unwrap()), [old.guid]);
     assert_eq!(ended(before(Before::TokenIssued(middle)).unwrap()), []);
     let future = before(Before::SignedIn(clock.now() + Duration::from_mins(1)));
-    assert!(matches!(future, Err(InTransactionError::Usage(Usage::OutOfRange(_)))));
+    assert!(matches!(future, Err(AuthError::Usage(Usage::OutOfRange(_)))));
     let one = store.logout_device_in(&tx, &ada, other.guid, EndReason::Logout, &by).unwrap();
     assert_eq!(ended(one), [other.guid]);
     let all = store.logout_all_in(&tx, &ada, EndReason::Everywhere, &by).unwrap();
@@ -159,7 +161,7 @@ async fn an_ending_that_fails_leaves_nothing_in_the_transaction() {
     let tx = immediate(&mut connection);
     tx.execute("UPDATE accounts SET hash = 'new'", []).unwrap();
     let answer = store.logout_all_in(&tx, &ada, EndReason::Everywhere, &By::Application);
-    assert!(matches!(answer, Err(InTransactionError::Store(_))));
+    assert!(matches!(answer, Err(AuthError::Store(_))));
     tx.commit().unwrap();
     assert_eq!(hash(&file), "new");
     assert!(is_there(&store, &row).await);
