@@ -98,8 +98,10 @@ async fn no_secret_is_shown_anywhere() {
 
     let mut shown = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     shown += &told_events.lock().unwrap().join("\n");
-    shown += &format!("{session:?} {renewed:?} {reuse:?} {:?} {:?}", test.sessions, test);
-    shown += &format!("{:?}", test.sessions.keys());
+    let of_values = format!("{session:?} {renewed:?} {reuse:?} {:?} {:?}", test.sessions, test);
+    shown += &of_values;
+    let of_keys = format!("{:?}", test.sessions.keys());
+    shown += &of_keys;
     assert!(shown.contains("it was copied"), "the log was read: {shown}");
     for secret in [
         token.clone(),
