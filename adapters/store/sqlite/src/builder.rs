@@ -11,6 +11,17 @@ use crate::{SqliteStore, connect, fault::store_error, migrate};
 
 /// The settings of a [`SqliteStore`]. Made by [`SqliteStore::builder`]; used by reference, so that
 /// one builder serves [`migrate`](Self::migrate) and [`connect`](Self::connect).
+///
+/// ```
+/// # async fn start() -> Result<(), logout_all::StoreError> {
+/// use logout_all_sqlite::{SqliteStore, Users};
+/// let builder = SqliteStore::builder("app.db")
+///     .users(Users::table("accounts").id("id").active("NOT locked").columns(["email", "role"]));
+/// builder.migrate().await?;
+/// let store = builder.connect().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `migrate` or `connect`"]
 pub struct SqliteStoreBuilder {

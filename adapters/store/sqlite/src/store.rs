@@ -22,6 +22,21 @@ use crate::{
 
 /// Sessions in a SQLite file. Cheap to clone; clones share the connections, which close when the
 /// last of them is dropped and what they were doing is done.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use logout_all::SessionStore;
+/// use logout_all_sqlite::SqliteStore;
+///
+/// let folder = tempfile::tempdir()?;
+/// let builder = SqliteStore::builder(folder.path().join("app.db"));
+/// builder.migrate().await?;
+/// let store = builder.connect().await?;
+/// store.ping().await?;
+/// assert_eq!(store.info().name, "sqlite");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SqliteStore {
     pub(crate) reads: Arc<ReadLane>,

@@ -26,6 +26,27 @@ const FULL: i64 = 2;
 ///   of power could undo a logout that was reported.
 ///
 /// A refused or failed one leaves nothing in the transaction.
+///
+/// ```
+/// use logout_all::{By, EndReason, UserId};
+/// use logout_all_sqlite::{
+///     Pending, SqliteStore,
+///     rusqlite::{Connection, TransactionBehavior},
+/// };
+///
+/// fn change_password(
+///     connection: &mut Connection,
+///     store: &SqliteStore,
+///     user: &UserId,
+///     hash: &str,
+/// ) -> Result<Pending, Box<dyn std::error::Error>> {
+///     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+///     tx.execute("UPDATE accounts SET hash = ?2 WHERE id = ?1", [user.as_str(), hash])?;
+///     let pending = store.logout_all_in(&tx, user, EndReason::Password, &By::Application)?;
+///     tx.commit()?;
+///     Ok(pending)
+/// }
+/// ```
 impl SqliteStore {
     /// Ends every session of the user when the transaction commits.
     ///

@@ -18,7 +18,7 @@ CREATE TABLE logout_all_meta (
 ) STRICT;
 
 INSERT INTO logout_all_meta (id, minimum_reader_version, global_epoch)
-VALUES (1, 1, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
+VALUES (1, 1, CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER));
 
 -- An absent row is epoch 0. Rows never go: an epoch never decreases.
 CREATE TABLE logout_all_users (
@@ -73,15 +73,17 @@ CREATE TABLE logout_all_journal (
 CREATE INDEX logout_all_journal_user_id ON logout_all_journal (user_id);
 
 -- Sessions that are ended by hand (the sqlite3 shell, the application's own SQL) are journalled
--- too, so that caches and open streams follow. The library marks its own deletions.
+-- too, so that caches and open streams follow. The library marks its own deletions. The time is
+-- written so that an old shell (SQLite 3.37) understands it: unixepoch('subsec') is NULL there, and
+-- the deletion would go untold.
 CREATE TRIGGER logout_all_deleted_by_hand AFTER DELETE ON logout_all_sessions
 WHEN (SELECT library_deletes FROM logout_all_meta WHERE id = 1) = 0
-    AND OLD.expires_at > CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+    AND OLD.expires_at > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
 BEGIN
     UPDATE logout_all_meta SET last_seq = last_seq + 1 WHERE id = 1;
     INSERT INTO logout_all_journal (seq, entry_id, user_id, guid, reason, by_whom, at)
     SELECT last_seq, randomblob(16), OLD.user_id, OLD.guid, 'by-hand', 'application',
-        CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+        CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
     FROM logout_all_meta WHERE id = 1;
 END;
 
@@ -92,6 +94,6 @@ BEGIN
     UPDATE logout_all_meta SET last_seq = last_seq + 1 WHERE id = 1;
     INSERT INTO logout_all_journal (seq, entry_id, user_id, guid, reason, by_whom, at)
     SELECT last_seq, randomblob(16), OLD.user_id, OLD.guid, 'by-hand', 'application',
-        CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+        CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
     FROM logout_all_meta WHERE id = 1;
 END;
