@@ -6,3 +6,6 @@
 //! This crate knows the core alone: no store, no framework, no database.
 
 pub mod laws;
+
+/// What the suites' trials are made of, for a `main` of your own.
+pub use libtest_mimic;

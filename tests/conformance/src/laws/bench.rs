@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     future::Future,
+    panic::Location,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -51,19 +52,40 @@ impl From<StoreError> for Violation {
 macro_rules! ensure {
     ($holds:expr, $($finding:tt)+) => {
         if !$holds {
-            let finding = format!($($finding)+);
-            return Err($crate::laws::bench::Violation::Broken(format!(
-                "{finding} [line {}]", line!()
-            )));
+            return Err($crate::laws::bench::broken(format!($($finding)+)));
         }
     };
 }
 pub(super) use ensure;
 
+/// The law's own finding, with the place where it was made.
+#[track_caller]
+pub(super) fn broken(finding: impl fmt::Display) -> Violation {
+    let place = Location::caller();
+    let file = place.file().rsplit(['/', '\\']).next().unwrap_or_default();
+    Violation::Broken(format!("{finding} [{file}, line {}]", place.line()))
+}
+
 /// Ends the law unless both are equal.
+#[track_caller]
 pub(super) fn equal<T: PartialEq + fmt::Debug>(what: &str, found: &T, wanted: &T) -> Verdict {
-    ensure!(found == wanted, "{what}: found {found:?}, wanted {wanted:?}");
-    Ok(())
+    if found == wanted {
+        return Ok(());
+    }
+    let (found, wanted) = (format!("{found:#?}"), format!("{wanted:#?}"));
+    Err(broken(format!("{what}: {}", difference(&found, &wanted))))
+}
+
+/// Of two long texts of as many lines, the lines that differ: rows have twenty fields.
+fn difference(found: &str, wanted: &str) -> String {
+    let (is, was): (Vec<&str>, Vec<&str>) = (found.lines().collect(), wanted.lines().collect());
+    if is.len() != was.len() || is.len() < 4 {
+        return format!("found {found}, wanted {wanted}");
+    }
+    let pairs = is.iter().zip(&was).filter(|(is, was)| is != was);
+    let lines: Vec<String> =
+        pairs.map(|(is, was)| format!("found `{}`, wanted `{}`", is.trim(), was.trim())).collect();
+    lines.join("; ")
 }
 
 /// A user by name.
@@ -139,7 +161,7 @@ impl Bench {
             Inserted::Stored { row, evicted, replaced } => {
                 Ok(Stored { row: *row, evicted, replaced })
             }
-            refused => Err(Violation::Broken(format!("a good login was refused: {refused:?}"))),
+            refused => Err(broken(format!("a good login was refused: {refused:?}"))),
         }
     }
 
@@ -160,7 +182,7 @@ impl Bench {
     /// The row that must be there.
     pub(super) async fn reread(&self, row: &SessionRow) -> Verdict<SessionRow> {
         let found = self.read(&row.user, row.guid).await?;
-        found.ok_or_else(|| Violation::Broken(format!("session {:?} is gone", row.guid)))
+        found.ok_or_else(|| broken(format!("session {:?} is gone", row.guid)))
     }
 
     pub(super) async fn lives(&self, user: &UserId, guid: Guid) -> Verdict<bool> {
@@ -288,9 +310,10 @@ pub(super) fn touch(row: &SessionRow, now: SystemTime) -> Touch {
 }
 
 /// The row after a swap that had to be done.
+#[track_caller]
 pub(super) fn done(swap: Swap) -> Verdict<SessionRow> {
     match swap {
         Swap::Done(row) => Ok(*row),
-        Swap::Lost => Err(Violation::Broken("a good compare-and-swap was lost".to_owned())),
+        Swap::Lost => Err(broken("a good compare-and-swap was lost")),
     }
 }

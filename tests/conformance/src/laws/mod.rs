@@ -10,7 +10,10 @@
 //!
 //! ```no_run
 //! use logout_all::{Clock, MemoryStore};
-//! use logout_all_conformance::laws::{self, FactoryError, Fresh, StoreFactory};
+//! use logout_all_conformance::{
+//!     laws::{self, FactoryError, Fresh, StoreFactory},
+//!     libtest_mimic,
+//! };
 //!
 //! struct Memory;
 //!
@@ -77,13 +80,20 @@ macro_rules! laws {
         }
 
         /// One trial for each broken twin, named `broken::<law>::<twin>`, which passes if the law
-        /// convicts the twin.
+        /// convicts the twin; and one for each law, named `unbroken::<law>`, over what lies under
+        /// the twins with nothing broken, which passes if the law holds.
         pub fn broken_twins() -> Vec<Trial> {
-            vec![$($(twins::convicted::<twins::$twin>(
-                stringify!($law),
-                stringify!($twin),
-                |bench| Box::pin($theme::$law(bench)),
-            )),+),*]
+            let mut trials = Vec::new();
+            $(
+                let law: trials::Law = |bench| Box::pin($theme::$law(bench));
+                trials.extend(twins::acquitted(stringify!($law), law));
+                $(trials.push(twins::convicted::<twins::$twin>(
+                    stringify!($law),
+                    stringify!($twin),
+                    law,
+                ));)+
+            )*
+            trials
         }
     };
 }
@@ -148,7 +158,7 @@ laws! {
     ending::l60_nothing_comes_back => TouchesFromMemory;
     fence::l61_a_fence_bumps_the_epoch => SkipsTheFenceOfNothing, CountsEpochsFromOne;
     fence::l61_sessions_that_stay_are_restamped => ForgetsToRestamp;
-    fence::l61_a_restamp_revives_none => RestampsTheDead, RestampsTheExpired;
+    fence::l61_a_restamp_revives_none => RestampsTheExpired, RestampsWhatEveryoneEnded;
     fence::l61_a_clock_set_back_revives_nothing => EpochIsTheClock;
     rotation::l61_rotations_and_restamps_lose_nothing => RotatesByLoadAndSave;
     ending::l62_a_repetition_ends_none => CountsAgain;

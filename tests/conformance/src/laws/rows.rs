@@ -15,8 +15,8 @@ use logout_all::{
 
 use super::{
     bench::{
-        Bench, DAY, HOUR, LIMITS, MINUTE, SECOND, Store, Verdict, Violation, done, ensure, equal,
-        remint, rotation, touch, user,
+        Bench, DAY, HOUR, LIMITS, MINUTE, SECOND, Store, Verdict, Violation, broken, done, ensure,
+        equal, remint, rotation, touch, user,
     },
     factory::Standing,
 };
@@ -313,14 +313,10 @@ pub(super) async fn l32_joined_users_are_as_they_are_now(bench: &Bench) -> Verdi
 async fn stands_as(bench: &Bench, user: &UserId, guid: Guid, standing: &Standing) -> Verdict {
     match (standing, bench.store.lookup(user, guid).await?.user) {
         (Standing::Active { name }, UserState::Active(Some(data))) => {
-            let data: serde_json::Value =
-                data.get().map_err(|why| Violation::Broken(why.to_string()))?;
+            let data: serde_json::Value = data.get().map_err(broken)?;
             equal("the user's name", &data["name"], &serde_json::json!(name))
         }
         (Standing::Locked | Standing::Absent, UserState::Inactive) => Ok(()),
-        (_, state) => {
-            ensure!(false, "a user who is {standing:?} is {state:?} to the store");
-            Ok(())
-        }
+        (_, state) => Err(broken(format!("a user who is {standing:?} is {state:?} to the store"))),
     }
 }

@@ -71,25 +71,7 @@ impl Twin for ForgetsToRestamp {
     }
 }
 
-/// Re-stamps whatever row stays, dead or alive.
-#[derive(Default)]
-pub(crate) struct RestampsTheDead;
-
-impl Twin for RestampsTheDead {
-    async fn end(&self, under: &Under, ending: &Ending) -> Result<Ended, StoreError> {
-        let ended = under.end(ending).await?;
-        let epochs = under.epochs(Some(&ending.user)).await?.epochs;
-        for guid in under.known_of(&ending.user) {
-            if let Some(row) = under.lookup(&ending.user, guid).await?.row {
-                let (epoch, global_epoch) = (epochs.user, epochs.global);
-                under.save(SessionRow { epoch, global_epoch, ..row });
-            }
-        }
-        Ok(ended)
-    }
-}
-
-/// Re-stamps expired rows, and none that everyone's end left behind.
+/// Re-stamps expired rows, with the user's new epoch.
 #[derive(Default)]
 pub(crate) struct RestampsTheExpired;
 
@@ -97,10 +79,26 @@ impl Twin for RestampsTheExpired {
     async fn end(&self, under: &Under, ending: &Ending) -> Result<Ended, StoreError> {
         let ended = under.end(ending).await?;
         let epoch = under.epochs(Some(&ending.user)).await?.epochs.user;
-        for guid in under.known_of(&ending.user) {
-            if let Some(row) = under.lookup(&ending.user, guid).await?.row {
-                under.save(SessionRow { epoch, ..row });
-            }
+        for row in under.dead().await?.into_iter().filter(|row| row.user == ending.user) {
+            under.save(SessionRow { epoch, ..row });
+        }
+        Ok(ended)
+    }
+}
+
+/// Re-stamps whatever has not expired, with both epochs: also those that everyone's end left
+/// behind.
+#[derive(Default)]
+pub(crate) struct RestampsWhatEveryoneEnded;
+
+impl Twin for RestampsWhatEveryoneEnded {
+    async fn end(&self, under: &Under, ending: &Ending) -> Result<Ended, StoreError> {
+        let ended = under.end(ending).await?;
+        let ticket = under.epochs(Some(&ending.user)).await?;
+        let (epoch, global_epoch) = (ticket.epochs.user, ticket.epochs.global);
+        let unexpired = |row: &SessionRow| row.user == ending.user && ticket.now < row.expires_at;
+        for row in under.dead().await?.into_iter().filter(unexpired) {
+            under.save(SessionRow { epoch, global_epoch, ..row });
         }
         Ok(ended)
     }

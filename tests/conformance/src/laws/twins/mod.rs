@@ -28,7 +28,7 @@ use logout_all::{
 
 use super::{
     factory::{FactoryError, Fresh, Standing, StoreFactory},
-    trials::{Law, convicts},
+    trials::{Law, convicts, holds},
 };
 
 pub(super) use ending::*;
@@ -41,7 +41,33 @@ pub(super) use whole::*;
 
 /// The trial in which `law` has to convict the twin `T`.
 pub(super) fn convicted<T: Twin>(law_name: &str, twin: &str, law: Law) -> Trial {
-    convicts(Breaking::<T>::default(), format!("broken::{law_name}::{twin}"), law)
+    convicts(Breaking::<T>::default(), format!("{}::{law_name}::{twin}", T::NAME), law)
+}
+
+/// The trial in which `law` has to hold over what lies under the twins, with nothing broken: so
+/// what a law convicts in a twin is the broken verb. None for the law about stores without users.
+pub(super) fn acquitted(law_name: &str, law: Law) -> Option<Trial> {
+    let with_users = law_name != "l32_without_users_nobody_is_asked";
+    with_users.then(|| holds(&Arc::new(Breaking::<Nothing>::default()), law_name, law))
+}
+
+/// Breaks nothing, and joins a users table.
+#[derive(Default)]
+struct Nothing;
+
+impl Twin for Nothing {
+    const NAME: &str = "unbroken";
+    const JOINS: Joins = Joins::Yes;
+
+    async fn lookup(
+        &self,
+        under: &Under,
+        user: &UserId,
+        guid: Guid,
+    ) -> Result<Snapshot, StoreError> {
+        let state = under.standing(user).unwrap_or(UserState::Inactive);
+        Ok(Snapshot { user: state, ..under.lookup(user, guid).await? })
+    }
 }
 
 /// What lies under a twin: a good memory store, and what a bad store has beside it: rows that were
@@ -92,11 +118,6 @@ impl Under {
     /// Every session that was ever stored.
     fn known(&self) -> Vec<(UserId, Guid)> {
         lock(&self.shared.known).iter().cloned().collect()
-    }
-
-    /// Every session of a user that was ever stored.
-    fn known_of(&self, user: &UserId) -> Vec<Guid> {
-        self.known().into_iter().filter(|(of, _)| of == user).map(|(_, guid)| guid).collect()
     }
 
     /// Rows that are there and dead.
@@ -212,6 +233,8 @@ macro_rules! twin {
     ($($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
         /// A store with one thing wrong: the verbs that it overrides.
         pub(super) trait Twin: Default + Send + Sync + 'static {
+            /// The first part of its trials' names.
+            const NAME: &str = "broken";
             /// Whether it joins a users table.
             const JOINS: Joins = Joins::No;
 
@@ -281,7 +304,7 @@ impl<T: Twin> StoreFactory for Breaking<T> {
     type Store = Broken<T>;
 
     fn name(&self) -> String {
-        "broken".to_owned()
+        T::NAME.to_owned()
     }
 
     async fn fresh(&self) -> Result<Fresh<Broken<T>>, FactoryError> {
