@@ -3,7 +3,7 @@
 use std::{task::Poll, time::Duration};
 
 use logout_all::{
-    By, DeviceLimit, EndReason, JournalEntry, Label, StoreError,
+    By, DeviceLimit, EndReason, JournalEntry, Label, SessionRow, StoreError,
     store::{Inserted, NewSession, RemintOf, Scope},
 };
 
@@ -147,20 +147,26 @@ pub(super) async fn l03_every_read_tells_the_same_time(bench: &Bench) -> Verdict
 /// L3, at the very instant ("Dead from here on"): a row is there exactly as long as the clock of
 /// the same answer has not reached its end.
 pub(super) async fn l03_a_row_dies_at_its_instant(bench: &Bench) -> Verdict {
-    let ada = user("ada")?;
-    let session = bench.sign_in(&ada).await?;
-    let now = bench.now().await?;
-    let left = session.expires_at.duration_since(now).unwrap_or_default();
-    bench.clock.advance(left.saturating_sub(Duration::from_millis(30)));
-    loop {
-        let devices = bench.store.devices(&ada).await?;
-        let (listed, alive) = (devices.rows.len() == 1, devices.now < session.expires_at);
-        let off = devices.now.duration_since(session.expires_at);
-        ensure!(listed == alive, "listed: {listed}, alive: {alive}, {off:?} from its end");
-        if off.is_ok_and(|past| past > Duration::from_millis(5)) {
-            return Ok(());
+    for number in 0..3 {
+        let ada = user(format!("ada {number}"))?;
+        let session = bench.sign_in(&ada).await?;
+        for before in [59 * SECOND, Duration::from_millis(15)] {
+            let left = session.expires_at.duration_since(bench.now().await?).unwrap_or_default();
+            bench.clock.advance(left.saturating_sub(before));
+            listed_while_alive(bench, &session).await?;
         }
+        while listed_while_alive(bench, &session).await? < Duration::from_millis(5) {}
     }
+    Ok(())
+}
+
+/// How far past its end a session is, after the law's one question.
+async fn listed_while_alive(bench: &Bench, session: &SessionRow) -> Verdict<Duration> {
+    let devices = bench.store.devices(&session.user).await?;
+    let (listed, alive) = (devices.rows.len() == 1, devices.now < session.expires_at);
+    let past = devices.now.duration_since(session.expires_at);
+    ensure!(listed == alive, "listed: {listed}, alive: {alive}, {past:?} past its end");
+    Ok(past.unwrap_or_default())
 }
 
 /// L4: "Once a verb has returned, every verb that starts later, on any node, sees it."
@@ -191,7 +197,7 @@ pub(super) async fn l04_two_handles_see_the_same(bench: &Bench) -> Verdict {
     Ok(())
 }
 
-async fn sees(store: &Store, row: &logout_all::SessionRow) -> Verdict {
+async fn sees(store: &Store, row: &SessionRow) -> Verdict {
     let found = store.lookup(&row.user, row.guid).await?.row;
     equal("the row by the other handle", &found.as_ref(), &Some(row))?;
     let listed = store.devices(&row.user).await?.rows;

@@ -188,7 +188,7 @@ impl Twin for ServesTheAbsent {
     }
 }
 
-/// Lists a row until a little before its end.
+/// Lists a row until a minute before its end.
 #[derive(Default)]
 pub(crate) struct EndsRowsEarly;
 
@@ -197,7 +197,7 @@ impl Twin for EndsRowsEarly {
         let mut devices = under.devices(user).await?;
         let now = devices.now;
         let left = |row: &SessionRow| row.expires_at.duration_since(now);
-        devices.rows.retain(|row| left(row).is_ok_and(|left| left > Duration::from_millis(20)));
+        devices.rows.retain(|row| left(row).is_ok_and(|left| left > Duration::from_mins(1)));
         Ok(devices)
     }
 }
