@@ -61,14 +61,19 @@ async fn a_login_under_way_is_overtaken_by_every_ending_that_fences() {
             0 => drop(sessions.logout_others(&kept, EndReason::Password).await.unwrap()),
             1 => {
                 let before = Before::SignedIn(std::time::UNIX_EPOCH);
-                drop(sessions.logout_before(&ada(), before, By::Application).await.unwrap());
+                drop(
+                    sessions
+                        .logout_before(&ada(), before, EndReason::Before, By::Application)
+                        .await
+                        .unwrap(),
+                );
             }
             2 => {
                 drop(
                     sessions.logout_all(&ada(), EndReason::Locked, By::Application).await.unwrap(),
                 );
             }
-            _ => sessions.logout_everyone(By::Application).await.unwrap(),
+            _ => sessions.logout_everyone(EndReason::Everyone, By::Application).await.unwrap(),
         }
         let overtaken = sessions.login(ticket, ClientInfo::default(), &()).await.unwrap_err();
         assert!(matches!(overtaken, AuthError::Denied(Denied::LoginOvertaken)), "{overtaken}");
@@ -110,10 +115,18 @@ async fn logout_before_takes_instants_that_have_passed() {
     test.clock.advance(Duration::from_secs(10));
     let (new, _) = test.sign_in("ada").await;
     let future = Before::SignedIn(test.clock.now() + Duration::from_mins(1));
-    let refused = test.sessions.logout_before(&ada(), future, By::Application).await.unwrap_err();
+    let refused = test
+        .sessions
+        .logout_before(&ada(), future, EndReason::Before, By::Application)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, AuthError::Usage(_)), "{refused}");
     let before = Before::SignedIn(between);
-    let ended = test.sessions.logout_before(&ada(), before, By::Application).await.unwrap();
+    let ended = test
+        .sessions
+        .logout_before(&ada(), before, EndReason::Before, By::Application)
+        .await
+        .unwrap();
     assert_eq!(ended.guids, [old]);
     let left = test.sessions.devices(&ada()).await.unwrap();
     assert_eq!(left.iter().map(|device| device.guid).collect::<Vec<_>>(), [new]);
@@ -126,7 +139,7 @@ async fn the_history_tells_why() {
     test.sign_in("ada").await;
     let by = By::operator("on call\n");
     test.sessions.logout_all(&ada(), EndReason::Operator, by).await.unwrap();
-    test.sessions.logout_everyone(By::Application).await.unwrap();
+    test.sessions.logout_everyone(EndReason::Everyone, By::Application).await.unwrap();
     let history = test.sessions.history(&ada(), 10).await.unwrap();
     let reasons: Vec<_> = history.iter().map(|entry| entry.reason).collect();
     assert_eq!(reasons, [EndReason::Everyone, EndReason::Operator]);

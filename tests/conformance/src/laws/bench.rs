@@ -10,9 +10,10 @@ use std::{
 };
 
 use logout_all::{
-    By, Clock, DeviceLimit, EndReason, Ending, Guid, Inserted, JournalEntry, Limits, NewSession,
-    Persistence, RefTokId, Remint, RemintOf, Rotation, Scope, SessionRow, StoreError, Swap,
-    TokenTimes, Touch, UserId,
+    By, Clock, DeviceLimit, EndReason, Guid, JournalEntry, Limits, Persistence, RefTokId,
+    SessionRow, StoreError, UserId,
+    scheme::TokenTimes,
+    store::{Ending, Inserted, NewSession, Remint, RemintOf, Rotation, Scope, Swap, Touch},
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
@@ -265,7 +266,7 @@ pub(super) fn ending(user: &UserId, scope: Scope) -> Ending {
 
 /// Times of a token of one hour.
 pub(super) fn times(now: SystemTime) -> TokenTimes {
-    let whole = logout_all::whole_seconds(now + HOUR);
+    let whole = logout_all::scheme::whole_seconds(now + HOUR);
     let expires_at = SystemTime::UNIX_EPOCH + Duration::from_secs(whole);
     TokenTimes { issued_at: now, expires_at }
 }
@@ -305,7 +306,7 @@ pub(super) fn touch(row: &SessionRow, now: SystemTime) -> Touch {
         seen_at: now,
         extension: None,
         user_agent: None,
-        confirm: logout_all::Confirm::Yes,
+        confirm: logout_all::store::Confirm::Yes,
     }
 }
 

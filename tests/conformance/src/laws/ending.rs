@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::SystemTime};
 
-use logout_all::{EndReason, Guid, Inserted, Limits, NewSession, Scope, SessionRow, UserId};
+use logout_all::{
+    EndReason, Guid, Limits, SessionRow, UserId,
+    store::{Inserted, NewSession, Scope},
+};
 
 use super::bench::{
     Bench, DAY, HOUR, LIMITS, MINUTE, Store, Verdict, done, ending, ensure, equal, rotation, user,
@@ -93,7 +96,7 @@ pub(super) async fn l60_nothing_comes_back(bench: &Bench) -> Verdict {
         let now = bench.now().await?;
         for row in rows.iter().filter(|row| !stay.contains(&row.guid)) {
             bench.store.rotate(&rotation(row, now)).await?;
-            let again = super::bench::remint(row, now, logout_all::RemintOf::Any);
+            let again = super::bench::remint(row, now, logout_all::store::RemintOf::Any);
             bench.store.remint(&again).await?;
             bench.store.touch(&[super::bench::touch(row, now)]).await?;
             bench.store.relabel(&ada, row.guid, None).await?;

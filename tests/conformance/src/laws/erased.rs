@@ -3,9 +3,12 @@
 use std::{future::Future, pin::Pin};
 
 use logout_all::{
-    By, DeviceRows, EndReason, Ended, Ending, Guid, Inserted, JournalEntry, JournalPage, Label,
-    Lease, NewSession, Remint, Rotation, SessionRow, SessionStore, Snapshot, StoreError, StoreInfo,
-    Swap, Swept, TicketEpochs, Touch, UserId,
+    By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
+    StoreError, UserId,
+    store::{
+        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
+        Swap, Swept, TicketEpochs, Touch,
+    },
 };
 
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -2,7 +2,11 @@
 
 use std::time::SystemTime;
 
-use logout_all::{By, EndReason, Guid, Limits, Scope, Swap, to_micros};
+use logout_all::{
+    By, EndReason, Guid, Limits,
+    scheme::to_micros,
+    store::{Scope, Swap},
+};
 
 use super::bench::{
     Bench, DAY, HOUR, LIMITS, MINUTE, Verdict, done, ensure, equal, rotation, user,

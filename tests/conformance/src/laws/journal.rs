@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use logout_all::{By, EndReason, Ending, Guid, JournalEntry, Lease, Scope, UserId};
+use logout_all::{
+    By, EndReason, Guid, JournalEntry, UserId,
+    store::{Ending, Lease, Scope},
+};
 
 use super::bench::{Bench, DAY, MINUTE, Store, Verdict, ending, ensure, equal, user};
 

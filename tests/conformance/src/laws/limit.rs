@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use logout_all::{By, DeviceLimit, EndReason, Guid, Inserted, Limits, NewSession, Scope};
+use logout_all::{
+    By, DeviceLimit, EndReason, Guid, Limits,
+    store::{Inserted, NewSession, Scope},
+};
 
 use super::bench::{
     Bench, DAY, HOUR, LIMITS, MINUTE, Store, Verdict, broken, ensure, equal, touch, user,

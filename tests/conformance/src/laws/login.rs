@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use logout_all::{By, EndReason, Epochs, Guid, Inserted, NewSession, Scope, UserId};
+use logout_all::{
+    By, EndReason, Epochs, Guid, UserId,
+    store::{Inserted, NewSession, Scope},
+};
 
 use super::bench::{Bench, MINUTE, SECOND, Verdict, ending, ensure, equal, user};
 

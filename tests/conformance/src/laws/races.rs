@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use logout_all::{Scope, SessionRow};
+use logout_all::{SessionRow, store::Scope};
 
 use super::bench::{Bench, Store, Verdict, ending, user};
 

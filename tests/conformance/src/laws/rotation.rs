@@ -9,8 +9,8 @@ use std::{
 };
 
 use logout_all::{
-    Confirm, Limits, RefTokId, Remint, RemintOf, Rotation, Scope, SessionRow, Swap, Touch,
-    UserAgent,
+    Limits, RefTokId, SessionRow, UserAgent,
+    store::{Confirm, Remint, RemintOf, Rotation, Scope, Swap, Touch},
 };
 
 use super::bench::{

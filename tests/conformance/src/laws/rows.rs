@@ -9,8 +9,8 @@ use std::{
 };
 
 use logout_all::{
-    Confirm, Guid, Label, Limits, NewSession, Persistence, RemintOf, Scope, SessionRow, Touch,
-    UserAgent, UserId, UserState,
+    Guid, Label, Limits, Persistence, SessionRow, UserAgent, UserId, UserState,
+    store::{Confirm, NewSession, RemintOf, Scope, Touch},
 };
 
 use super::{
@@ -48,7 +48,7 @@ pub(super) async fn row_every_field_reads_back(bench: &Bench) -> Verdict {
         let mut row = bench.stored(&login).await?.row;
         reads_back(bench, &row).await?;
         bench.clock.advance(MINUTE);
-        let swap = logout_all::Rotation {
+        let swap = logout_all::store::Rotation {
             extension: row.extension(bench.now().await? + HOUR),
             auth_time: Some(bench.now().await?),
             user_agent: UserAgent::from_bytes(b"curl/8"),
@@ -91,7 +91,7 @@ pub(super) async fn row_is_dated_at_the_ticket(bench: &Bench) -> Verdict {
     equal("auth_time", &row.auth_time, &login.began_at)?;
     let inserted = row.last_seen_at;
     ensure!(before <= inserted && inserted <= after, "inserted at {inserted:?}, told {after:?}");
-    let logout_all::Admission::Row(wanted) = login.admit(login.epochs, inserted) else {
+    let logout_all::store::Admission::Row(wanted) = login.admit(login.epochs, inserted) else {
         return Err(Violation::Failed("the core does not admit a good login".to_owned()));
     };
     equal("the answered row", &row, &wanted)?;
@@ -244,9 +244,9 @@ pub(super) async fn l31_a_guid_of_another_user_is_absent(bench: &Bench) -> Verdi
     let found = bench.read(&eve, row.guid).await?;
     ensure!(found.is_none(), "another user's guid was found: {found:?}");
     let swap = bench.store.rotate(&rotation(&as_eve, now)).await?;
-    ensure!(matches!(swap, logout_all::Swap::Lost), "another user's session was rotated");
+    ensure!(matches!(swap, logout_all::store::Swap::Lost), "another user's session was rotated");
     let swap = bench.store.remint(&remint(&as_eve, now, RemintOf::Any)).await?;
-    ensure!(matches!(swap, logout_all::Swap::Lost), "another user's session was re-minted");
+    ensure!(matches!(swap, logout_all::store::Swap::Lost), "another user's session was re-minted");
     bench.store.touch(&[touch(&as_eve, now)]).await?;
     let named = bench.store.relabel(&eve, row.guid, Label::new("mine").as_ref()).await?;
     ensure!(named.is_none(), "another user's session was named");

@@ -1,6 +1,9 @@
 //! L80: what a sweep removes, and what it never does.
 
-use logout_all::{JournalEntry, Limits, NewSession, Scope, SessionRow};
+use logout_all::{
+    JournalEntry, Limits, SessionRow,
+    store::{NewSession, Scope},
+};
 
 use super::bench::{
     Bench, DAY, HOUR, LIMITS, MINUTE, Store, Verdict, done, ensure, equal, rotation, touch, user,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use logout_all::{Confirm, Guid, Label, Limits, RefTokId, RemintOf, Scope, Touch, UserAgent};
+use logout_all::{
+    Guid, Label, Limits, RefTokId, UserAgent,
+    store::{Confirm, RemintOf, Scope, Touch},
+};
 
 use super::{
     bench::{

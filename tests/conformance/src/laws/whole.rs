@@ -3,8 +3,8 @@
 use std::{task::Poll, time::Duration};
 
 use logout_all::{
-    By, DeviceLimit, EndReason, Inserted, JournalEntry, Label, NewSession, RemintOf, Scope,
-    StoreError,
+    By, DeviceLimit, EndReason, JournalEntry, Label, StoreError,
+    store::{Inserted, NewSession, RemintOf, Scope},
 };
 
 use super::{

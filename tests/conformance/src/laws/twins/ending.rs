@@ -7,8 +7,9 @@ use std::{
 };
 
 use logout_all::{
-    By, EndReason, Ended, Ending, Guid, Scope, SessionRow, SessionStore, StoreError, TicketEpochs,
-    UserId, to_micros,
+    By, EndReason, Ended, Guid, SessionRow, SessionStore, StoreError, UserId,
+    scheme::to_micros,
+    store::{Ending, Scope, TicketEpochs},
 };
 
 use super::{Twin, Under, gap, lock};

@@ -6,8 +6,8 @@ use std::{
 };
 
 use logout_all::{
-    By, EndReason, Ending, JournalEntry, JournalPage, Lease, Scope, SessionStore, StoreError,
-    UserId,
+    By, EndReason, JournalEntry, SessionStore, StoreError, UserId,
+    store::{Ending, JournalPage, Lease, Scope},
 };
 
 use super::{Twin, Under};

@@ -1,8 +1,10 @@
 //! Twins for L10 to L25.
 
 use logout_all::{
-    Admission, By, DeviceLimit, EndReason, Ended, Ending, Inserted, Limits, NewSession, Overflow,
-    Persistence, Scope, SessionRow, SessionStore, StoreError, TicketEpochs, UserId,
+    By, DeviceLimit, EndReason, Ended, Limits, Persistence, SessionRow, SessionStore, StoreError,
+    UserId,
+    scheme::Overflow,
+    store::{Admission, Ending, Inserted, NewSession, Scope, TicketEpochs},
 };
 
 use super::{Twin, Under, gap};

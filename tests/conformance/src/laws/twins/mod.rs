@@ -21,9 +21,12 @@ use std::{
 
 use libtest_mimic::Trial;
 use logout_all::{
-    By, Clock, DeviceRows, EndReason, Ended, Ending, Guid, Inserted, JournalEntry, JournalPage,
-    Label, Lease, MemoryStore, NewSession, Remint, Rotation, SessionRow, SessionStore, Snapshot,
-    StoreError, StoreInfo, Swap, Swept, TicketEpochs, Touch, UserData, UserId, UserState,
+    By, Clock, EndReason, Ended, Guid, JournalEntry, Label, MemoryStore, SessionRow, SessionStore,
+    Snapshot, StoreError, UserData, UserId, UserState,
+    store::{
+        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
+        Swap, Swept, TicketEpochs, Touch,
+    },
 };
 
 use super::{

@@ -7,8 +7,9 @@ use std::{
 };
 
 use logout_all::{
-    DeviceRows, Guid, Inserted, NewSession, Rotation, SessionRow, SessionStore, Snapshot,
-    StoreError, Swap, Touch, UserId, UserState, from_micros, to_micros,
+    Guid, SessionRow, SessionStore, Snapshot, StoreError, UserId, UserState,
+    scheme::{from_micros, to_micros},
+    store::{DeviceRows, Inserted, NewSession, Rotation, Swap, Touch},
 };
 
 use super::{Joins, Twin, Under, gap, lock};

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use logout_all::{
-    Confirm, Guid, Inserted, Label, NewSession, Remint, RemintOf, Rotation, SessionRow,
-    SessionStore, StoreError, Swap, Touch, UserId,
+    Guid, Label, SessionRow, SessionStore, StoreError, UserId,
+    store::{Confirm, Inserted, NewSession, Remint, RemintOf, Rotation, Swap, Touch},
 };
 
 use super::{Twin, Under, gap, lock};

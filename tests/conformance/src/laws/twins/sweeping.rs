@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use logout_all::{
-    By, EndReason, Ending, JournalPage, Scope, SessionStore, StoreError, Swept, TicketEpochs,
-    UserId,
+    By, EndReason, SessionStore, StoreError, UserId,
+    store::{Ending, JournalPage, Scope, Swept, TicketEpochs},
 };
 
 use super::{Twin, Under, gap, lock};

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use logout_all::{
-    By, DeviceRows, EndReason, Ended, Ending, Guid, Inserted, NewSession, Scope, SessionStore,
-    Snapshot, StoreError, TicketEpochs, UserId,
+    By, EndReason, Ended, Guid, SessionStore, Snapshot, StoreError, UserId,
+    store::{DeviceRows, Ending, Inserted, NewSession, Scope, TicketEpochs},
 };
 
 use super::{Twin, Under, gap, lock};
