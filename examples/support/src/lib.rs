@@ -13,7 +13,7 @@
 //! let accounts = Accounts::memory(HashCost::DangerCheap)?;
 //! let ada = accounts.add("ada", "lovelace").await?;
 //! let test = TestSessions::with_users(accounts.clone()).await;
-//! let app = App::new(test.sessions.clone(), accounts, AdminToken::new("for this test")?);
+//! let app = App::new(test.sessions.clone(), accounts, AdminToken::new("of-this-test")?);
 //! # let (_, _) = (app, ada);
 //! # Ok(())
 //! # }
