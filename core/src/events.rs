@@ -8,13 +8,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
 };
 
 use crate::{
     scheme::{By, EndReason, Guid, RenewalKind, Reuse, UserId},
-    store::{Scope, StoreError},
+    store::{Scope, StoreError, StoreErrorKind},
 };
 
 /// Something that happened. Told after it took effect.
@@ -99,16 +99,25 @@ impl<F: Fn(&Event) + Send + Sync + 'static> EventSink for F {
     }
 }
 
-/// Where events go. Cheap to clone; clones share the memory of whether the store is lost.
+/// Where events go. Cheap to clone; clones share the memory of what is lost.
 #[derive(Clone, Default)]
 pub(crate) struct Events {
     sink: Option<Arc<dyn EventSink>>,
-    store_is_lost: Arc<AtomicBool>,
+    /// One bit for each [`Side`] that does not answer.
+    lost: Arc<AtomicU8>,
+}
+
+/// Which half of a store an answer is of. A full disk fails the writes and no read: one side's
+/// success says nothing about the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Reads = 1,
+    Writes = 2,
 }
 
 impl Events {
     pub(crate) fn new(sink: Option<Arc<dyn EventSink>>) -> Self {
-        Self { sink, store_is_lost: Arc::default() }
+        Self { sink, lost: Arc::default() }
     }
 
     pub(crate) fn tell(&self, event: &Event) {
@@ -120,18 +129,26 @@ impl Events {
     }
 
     /// Passes a store's answer through and tells, once each, that the store is lost or back.
-    pub(crate) fn watch<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn watch<T>(
+        &self,
+        side: Side,
+        answer: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let bit = side as u8;
         match &answer {
+            // Read first: the usual case writes nothing that other cores would have to fetch.
+            Ok(_) if self.lost.load(Ordering::Relaxed) & bit == 0 => {}
             Ok(_) => {
-                // Read first: the usual case writes nothing that other cores would have to fetch.
-                if self.store_is_lost.load(Ordering::Relaxed)
-                    && self.store_is_lost.swap(false, Ordering::Relaxed)
-                {
+                if self.lost.fetch_and(!bit, Ordering::Relaxed) == bit {
                     self.tell(&Event::StoreBack);
                 }
             }
+            // One damaged row is no outage.
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                tracing::error!(%error, "the session store holds what nobody wrote");
+            }
             Err(error) => {
-                if !self.store_is_lost.swap(true, Ordering::Relaxed) {
+                if self.lost.fetch_or(bit, Ordering::Relaxed) == 0 {
                     self.tell(&Event::StoreLost { error: error.clone() });
                 }
             }
@@ -174,20 +191,38 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::store::StoreErrorKind;
+
+    fn failure(kind: StoreErrorKind) -> Result<(), StoreError> {
+        Err(StoreError::new(kind, "gone"))
+    }
+
+    /// What is told of these answers.
+    fn told(answers: Vec<(Side, Result<(), StoreError>)>) -> Vec<String> {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let into = told.clone();
+        let sink = move |event: &Event| {
+            let event = format!("{event:?}");
+            into.lock().unwrap().push(event.split_whitespace().next().unwrap().to_owned());
+        };
+        let events = Events::new(Some(Arc::new(sink)));
+        for (side, answer) in answers {
+            let _ = events.watch(side, answer);
+        }
+        let told = told.lock().unwrap();
+        told.clone()
+    }
 
     #[test]
     fn an_outage_is_told_once() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let into = told.clone();
-        let sink = move |event: &Event| into.lock().unwrap().push(format!("{event:?}"));
-        let events = Events::new(Some(Arc::new(sink)));
-        let failure = || Err::<(), _>(StoreError::new(StoreErrorKind::Unavailable, "gone"));
-        let _ = (events.watch(Ok(())), events.watch(failure()), events.watch(failure()));
-        let _ = (events.watch(Ok(())), events.watch(Ok(())));
-        let told = told.lock().unwrap();
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told[0].starts_with("StoreLost") && told[1] == "StoreBack", "{told:?}");
+        use Side::{Reads, Writes};
+        let gone = || failure(StoreErrorKind::Unavailable);
+        let answers = vec![(Reads, Ok(())), (Reads, gone()), (Reads, gone()), (Reads, Ok(()))];
+        assert_eq!(told(answers), ["StoreLost", "StoreBack"]);
+        let full_disk = vec![(Writes, gone()), (Reads, Ok(())), (Writes, gone()), (Reads, Ok(()))];
+        assert_eq!(told(full_disk), ["StoreLost"], "reads say nothing of writes");
+        let both = vec![(Writes, gone()), (Reads, gone()), (Reads, Ok(())), (Writes, Ok(()))];
+        assert_eq!(told(both), ["StoreLost", "StoreBack"]);
+        assert!(told(vec![(Reads, failure(StoreErrorKind::Corrupt))]).is_empty());
     }
 
     #[test]

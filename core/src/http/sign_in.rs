@@ -75,20 +75,29 @@ impl SignInRequest {
     /// # Errors
     /// [`AuthError::Store`]; [`Usage`] for an id that cannot be one, or a transport that is off.
     pub async fn begin(self, user: Option<impl fmt::Display>) -> Result<OpenSignIn, AuthError> {
-        if !self.sessions.http().transports.allows(self.transport) {
-            let name = match self.transport {
-                Transport::Bearer => "Bearer",
-                Transport::Cookie => "cookie",
-            };
-            return Err(Usage::TransportOff(name).into());
-        }
+        self.check_transport()?;
         let ticket = self.sessions.begin_login(user).await?;
         Ok(OpenSignIn { request: self, ticket })
     }
 
     /// Continues with a ticket that the application made itself ([`LoginTicket::from_epoch`]).
-    pub fn with_ticket(self, ticket: LoginTicket) -> OpenSignIn {
-        OpenSignIn { request: self, ticket }
+    ///
+    /// # Errors
+    /// [`Usage::TransportOff`].
+    pub fn with_ticket(self, ticket: LoginTicket) -> Result<OpenSignIn, Usage> {
+        self.check_transport()?;
+        Ok(OpenSignIn { request: self, ticket })
+    }
+
+    /// Before anything is stored: the answer could not hand the token out.
+    fn check_transport(&self) -> Result<(), Usage> {
+        if self.sessions.http().transports.allows(self.transport) {
+            return Ok(());
+        }
+        Err(Usage::TransportOff(match self.transport {
+            Transport::Bearer => "Bearer",
+            Transport::Cookie => "cookie",
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    events::Events,
+    events::{Events, Side},
     store::{DynStore, StoreError},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 /// Holds no connection and no lock while it waits.
 pub(crate) async fn settle(store: &dyn DynStore, events: &Events) -> Result<(), StoreError> {
     let confirmed_at = tokio::time::Instant::now();
-    let lease = events.watch(store.lease().await)?.waited;
+    let lease = events.watch(Side::Reads, store.lease().await)?.waited;
     if !lease.is_zero() {
         let margin = lease / 100 + Duration::from_millis(5);
         tokio::time::sleep_until(confirmed_at + lease + margin).await;

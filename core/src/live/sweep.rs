@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{events::Events, store::DynStore};
+use crate::{
+    events::{Events, Side},
+    store::DynStore,
+};
 
 const BATCH: usize = 500;
 const EVERY: Duration = Duration::from_mins(10);
@@ -14,7 +17,7 @@ pub(crate) async fn sweep_at_intervals(store: &dyn DynStore, events: &Events) {
     loop {
         tokio::time::sleep(jittered(EVERY)).await;
         // A failure is told by `watch`; the next round tries again.
-        while let Ok(swept) = events.watch(store.sweep(BATCH).await) {
+        while let Ok(swept) = events.watch(Side::Writes, store.sweep(BATCH).await) {
             if swept.sessions < BATCH && swept.journal < BATCH {
                 break;
             }

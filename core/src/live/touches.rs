@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    events::Events,
+    events::{Events, Side},
     scheme::{Guid, RefTokId, UserId},
     store::{Confirm, DynStore, Touch},
 };
@@ -111,7 +111,7 @@ impl Touches {
         }
         // In the order of their keys, so that two nodes never wait for each other's rows.
         batch.sort_by(|a, b| (&a.user, a.guid).cmp(&(&b.user, b.guid)));
-        if events.watch(store.touch(&batch).await).is_ok() {
+        if events.watch(Side::Writes, store.touch(&batch).await).is_ok() {
             let mut waiting = self.lock();
             waiting.in_flight.clear();
             self.overflowed.store(false, Ordering::Relaxed);

@@ -33,7 +33,7 @@ impl Sessions {
     /// # Errors
     /// [`AuthError::Store`].
     pub async fn devices(&self, user: &UserId) -> Result<Vec<Device>, AuthError> {
-        let found = self.watch(self.store().devices(user).await)?;
+        let found = self.read(self.store().devices(user).await)?;
         Ok(found.rows.iter().map(Device::of).collect())
     }
 
@@ -47,7 +47,7 @@ impl Sessions {
         guid: Guid,
         label: Option<Label>,
     ) -> Result<Option<Device>, AuthError> {
-        let row = self.watch(self.store().relabel(user, guid, label.as_ref()).await)?;
+        let row = self.written(self.store().relabel(user, guid, label.as_ref()).await)?;
         Ok(row.as_ref().map(Device::of))
     }
 }

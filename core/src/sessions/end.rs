@@ -22,6 +22,25 @@ pub enum Before {
     TokenIssued(SystemTime),
 }
 
+impl Before {
+    /// The scope of that ending, if its instant has passed on the store's clock.
+    ///
+    /// # Errors
+    /// [`Usage::OutOfRange`] for an instant in the future.
+    pub fn scope(self, now: SystemTime) -> Result<Scope, Usage> {
+        let (instant, scope) = match self {
+            Self::SignedIn(instant) => (instant, Scope::SignedInBefore(instant)),
+            Self::TokenIssued(instant) => (instant, Scope::TokenIssuedBefore(instant)),
+        };
+        if instant > now {
+            let why = "logout_before takes an instant that has passed: it ends what is there, and \
+                       no login to come; use now, or logout_all";
+            return Err(Usage::OutOfRange(why.into()));
+        }
+        Ok(scope)
+    }
+}
+
 impl Sessions {
     /// Ends the session that a token names. Needs only a valid signature: the token may be expired
     /// or superseded.
@@ -91,19 +110,12 @@ impl Sessions {
         &self,
         user: &UserId,
         before: Before,
+        reason: EndReason,
         by: By,
     ) -> Result<Ended, AuthError> {
-        let (instant, scope) = match before {
-            Before::SignedIn(instant) => (instant, Scope::SignedInBefore(instant)),
-            Before::TokenIssued(instant) => (instant, Scope::TokenIssuedBefore(instant)),
-        };
-        let now = self.watch(self.store().epochs(Some(user)).await)?.now;
-        if instant > now {
-            let why = "logout_before takes an instant that has passed: it ends what is there, and \
-                       no login to come; use now, or logout_all";
-            return Err(Usage::OutOfRange(why.into()).into());
-        }
-        self.end_whole(user, scope, EndReason::Before, by).await
+        let now = self.read(self.store().epochs(Some(user)).await)?.now;
+        let scope = before.scope(now)?;
+        self.end_whole(user, scope, reason, by).await
     }
 
     /// Ends every session of everybody, in a time that does not depend on how many there are, and
@@ -111,11 +123,10 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`logout`](Self::logout).
-    pub async fn logout_everyone(&self, by: By) -> Result<(), AuthError> {
+    pub async fn logout_everyone(&self, reason: EndReason, by: By) -> Result<(), AuthError> {
         let sessions = self.clone();
         self.whole(async move {
-            let reason = EndReason::Everyone;
-            sessions.watch(sessions.store().end_everyone(reason, &by).await)?;
+            sessions.written(sessions.store().end_everyone(reason, &by).await)?;
             settle(sessions.store(), &sessions.inner.events).await?;
             let (user, guids, scope) = (None, Vec::new(), None);
             sessions.tell(&Event::Ended { user, guids, scope, reason, by });
@@ -159,7 +170,7 @@ impl Sessions {
         let user = UserId::new(user)?;
         let sessions = self.clone();
         self.whole(async move {
-            sessions.watch(sessions.store().announce_changed(&user, &by).await)?;
+            sessions.written(sessions.store().announce_changed(&user, &by).await)?;
             Ok(settle(sessions.store(), &sessions.inner.events).await?)
         })
         .await
@@ -174,7 +185,7 @@ impl Sessions {
         user: &UserId,
         limit: usize,
     ) -> Result<Vec<JournalEntry>, AuthError> {
-        Ok(self.watch(self.store().history(user, limit).await)?)
+        Ok(self.read(self.store().history(user, limit).await)?)
     }
 
     /// The journal beyond an entry, oldest first, at most `limit`: for an audit trail of the
@@ -183,7 +194,7 @@ impl Sessions {
     /// # Errors
     /// [`AuthError::Store`].
     pub async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, AuthError> {
-        Ok(self.watch(self.store().journal(after, limit).await)?)
+        Ok(self.read(self.store().journal(after, limit).await)?)
     }
 
     /// Removes dead rows and old journal entries, at most `limit` of each. A background task does
@@ -192,7 +203,7 @@ impl Sessions {
     /// # Errors
     /// [`AuthError::Store`].
     pub async fn sweep(&self, limit: usize) -> Result<Swept, AuthError> {
-        Ok(self.watch(self.store().sweep(limit).await)?)
+        Ok(self.written(self.store().sweep(limit).await)?)
     }
 
     async fn end_whole(
@@ -210,7 +221,7 @@ impl Sessions {
     /// Commits, settles, tells. Also settled when nothing was ended: it may be the retry of one
     /// whose answer was lost.
     pub(super) async fn end(&self, ending: &Ending) -> Result<Ended, AuthError> {
-        let ended = self.watch(self.store().end(ending).await)?;
+        let ended = self.written(self.store().end(ending).await)?;
         settle(self.store(), &self.inner.events).await?;
         self.tell_ended(ending, &ended);
         Ok(ended)

@@ -171,7 +171,7 @@ impl Sessions {
         user: Option<impl fmt::Display>,
     ) -> Result<LoginTicket, AuthError> {
         let user = user.map(UserId::new).transpose()?;
-        let read = self.watch(self.store().epochs(user.as_ref()).await)?;
+        let read = self.read(self.store().epochs(user.as_ref()).await)?;
         Ok(LoginTicket::new(user, read.epochs, read.now))
     }
 
@@ -241,7 +241,7 @@ impl Sessions {
         app: AppClaims,
         others: Vec<(UserId, Guid)>,
     ) -> Result<SignedIn, AuthError> {
-        let inserted = self.watch(self.store().insert(login).await)?;
+        let inserted = self.written(self.store().insert(login).await)?;
         let (row, evicted, same) = match inserted {
             Inserted::Stored { row, evicted, replaced } => (row, evicted, replaced),
             Inserted::Overtaken => return Err(Denied::LoginOvertaken.into()),

@@ -33,7 +33,7 @@ pub(crate) use verify::Activity;
 pub use verify::Verified;
 
 use crate::{
-    events::{Event, Events},
+    events::{Event, Events, Side},
     live::{Background, Touches},
     scheme::{Clock, Policy, Snapshot, UserData, UserId, UserState},
     store::{DynDirectory, DynStore, SessionStore, StoreError, StoreErrorKind},
@@ -114,7 +114,7 @@ impl Sessions {
         if self.is_draining() {
             return Err(StoreError::new(StoreErrorKind::Stopped, "this node is shutting down"));
         }
-        self.inner.events.watch(self.inner.store.ping().await)
+        self.read(self.inner.store.ping().await)
     }
 
     /// First step of a shutdown, at the signal: the node reports itself not ready; requests are
@@ -151,8 +151,12 @@ impl Sessions {
         self.inner.events.tell(event);
     }
 
-    fn watch<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
-        self.inner.events.watch(answer)
+    fn read<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.inner.events.watch(Side::Reads, answer)
+    }
+
+    fn written<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.inner.events.watch(Side::Writes, answer)
     }
 
     /// One read of everything about a presented (user, guid): with the directory's word on the
@@ -162,11 +166,11 @@ impl Sessions {
         user: &UserId,
         guid: crate::scheme::Guid,
     ) -> Result<Snapshot, AuthError> {
-        let mut snapshot = self.watch(self.store().lookup(user, guid).await)?;
+        let mut snapshot = self.read(self.store().lookup(user, guid).await)?;
         if let (UserState::NotAsked, Some(directory), true) =
             (&snapshot.user, &self.inner.directory, snapshot.row.is_some())
         {
-            snapshot.user = self.watch(directory.find(user).await)?;
+            snapshot.user = self.read(directory.find(user).await)?;
         }
         Ok(snapshot)
     }

@@ -3,8 +3,8 @@
 use crate::store::{Ended, Ending};
 
 /// Sessions that end when the application commits its transaction. After the commit,
-/// `sessions.committed(pending)` makes the logout final on every node; without it, a node in cached
-/// mode may answer from memory for a lease longer.
+/// `sessions.committed(pending)` makes the logout final on every node and raises the event; after
+/// a rollback drop it (`docs/consistency.md`, "Settle").
 #[derive(Clone, Debug)]
 #[must_use = "after the commit, pass it to Sessions::committed"]
 pub struct Pending {
@@ -18,9 +18,14 @@ impl Pending {
         Self { ending, ended }
     }
 
-    /// How many live sessions the transaction ends.
-    pub fn count(&self) -> usize {
-        self.ended.guids.len()
+    /// What was asked for.
+    pub fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// The sessions that end with the commit.
+    pub fn ended(&self) -> &Ended {
+        &self.ended
     }
 
     pub(super) fn into_parts(self) -> (Ending, Ended) {

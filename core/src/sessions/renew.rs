@@ -141,7 +141,7 @@ impl Sessions {
         let mut after = row.clone();
         rotation.apply(&mut after);
         let issued = self.issue(&after, rotation.next, rotation.times, app, snapshot.now)?;
-        match self.watch(self.store().rotate(rotation).await)? {
+        match self.written(self.store().rotate(rotation).await)? {
             Swap::Lost => Ok(None),
             Swap::Done(_) => {
                 let (user, guid) = (row.user.clone(), row.guid);
@@ -168,7 +168,7 @@ impl Sessions {
             auth_time: None,
             of: anew.of,
         };
-        match self.watch(self.store().remint(&remint).await)? {
+        match self.written(self.store().remint(&remint).await)? {
             Swap::Lost => Ok(None),
             Swap::Done(_) => Ok(Some(issued)),
         }
@@ -257,7 +257,7 @@ impl Sessions {
             auth_time: Some(now),
             of: RemintOf::Any,
         };
-        match self.watch(self.store().remint(&remint).await)? {
+        match self.written(self.store().remint(&remint).await)? {
             Swap::Lost => Ok(None),
             Swap::Done(_) => Ok(Some(issued)),
         }

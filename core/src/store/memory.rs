@@ -203,6 +203,9 @@ impl SessionStore for MemoryStore {
 
     async fn insert(&self, login: &NewSession) -> Result<Inserted, StoreError> {
         let mut shard = self.write(&login.user);
+        // Taken before the global epoch is read: an `end_everyone` that is journalled first has
+        // then also taken effect first.
+        let mut journal = self.journal_lock();
         let now = self.now();
         let epochs = self.epochs_with(shard.get(&login.user));
         let Admission::Row(row) = login.admit(epochs, now) else {
@@ -226,7 +229,6 @@ impl SessionStore for MemoryStore {
         let replaced = sessions.remove(&login.replaces, epochs, now);
         let evicted = sessions.remove(&staying[..evict], epochs, now);
         sessions.rows.insert(login.guid, (*row).clone());
-        let mut journal = self.journal_lock();
         for (guids, reason) in [(&replaced, EndReason::Replaced), (&evicted, EndReason::Evicted)] {
             for guid in guids {
                 journal.write(Some(&login.user), Some(*guid), (reason, &By::Policy), now);
@@ -315,6 +317,7 @@ impl SessionStore for MemoryStore {
 
     async fn end(&self, ending: &Ending) -> Result<Ended, StoreError> {
         let mut shard = self.write(&ending.user);
+        let mut journal = self.journal_lock();
         let now = self.now();
         if !ending.scope.fences() && !shard.contains_key(&ending.user) {
             return Ok(Ended::default());
@@ -333,7 +336,6 @@ impl SessionStore for MemoryStore {
                 row.epoch = bumped;
             }
         }
-        let mut journal = self.journal_lock();
         let why = (ending.reason, &ending.by);
         if ending.scope == Scope::All {
             journal.write(Some(&ending.user), None, why, now);

@@ -108,7 +108,7 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Ends sessions of one user.
     ///
-    /// - **L60** When it has returned, no row that [`Scope::takes`] names is there, and none comes
+    /// - **L60** When it has returned, no row that [`Scope::takes`](super::Scope::takes) names is there, and none comes
     ///   back.
     /// - **L61** A scope that fences bumps the user's epoch (creating it if absent) and re-stamps
     ///   the live sessions that stay, in the same transaction, also when there was no row to end.

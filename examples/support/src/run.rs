@@ -1,0 +1,59 @@
+//! The whole program, but for what the framework does.
+
+use std::{
+    future::Future,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::{App, Options, Shutdown, StartError, Started, shutdown::shutdown, start};
+
+/// Reads the command line, opens everything, says where it is, and serves until the signal.
+///
+/// `serve` stops at the [`Shutdown`], lets requests in flight finish, and shuts the sessions down.
+pub async fn run<F>(serve: impl FnOnce(TcpListener, App, Shutdown) -> F) -> ExitCode
+where
+    F: Future<Output = io::Result<()>>,
+{
+    let options = Options::read();
+    log_to_stderr(&options.log);
+    match serve_until_signal(&options, serve).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&mut io::stderr(), &format!("error: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve_until_signal<F>(
+    options: &Options,
+    serve: impl FnOnce(TcpListener, App, Shutdown) -> F,
+) -> Result<(), StartError>
+where
+    F: Future<Output = io::Result<()>>,
+{
+    let signal = shutdown().map_err(StartError::Serve)?;
+    let Started { listener, app, announcement } = start(options).await?;
+    tell(&mut io::stdout(), &announcement);
+    serve(listener, app, signal).await.map_err(StartError::Serve)
+}
+
+/// Standard output is for the announcement alone.
+fn log_to_stderr(filter: &str) {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
+
+/// Whoever started the server need not read what it prints: `println!` would panic then.
+fn tell(to: &mut impl Write, text: &str) {
+    if let Err(error) = to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        tracing::debug!(%error, "nobody reads what this program prints");
+    }
+}

@@ -1,0 +1,111 @@
+//! From options to an application that is ready to serve.
+
+use std::{net::SocketAddr, path::Path};
+
+use logout_all::{Clock, Grace, Keys, MemoryStore, Sessions, SessionsBuilder};
+use tokio::net::TcpListener;
+
+use crate::{
+    Accounts, AdminToken, App, HashCost, Options, StartError, StoreChoice, announce::Announcement,
+    open_sqlite, options::DEFAULT_DATABASE, signing_key::signing_key,
+};
+
+/// The same for every process of the demo, whatever its port: they shall take each other's tokens.
+const ISSUER: &str = "logout-all-demo";
+
+/// What a framework serves.
+#[derive(Debug)]
+pub struct Started {
+    /// Bound already, so that nobody meets a closed door from now on.
+    pub listener: TcpListener,
+    /// The application.
+    pub app: App,
+    /// What to print: address, admin token, what to try next.
+    pub announcement: String,
+}
+
+/// Binds first, since the development cookie is named after the port; then opens the store.
+///
+/// # Errors
+/// [`StartError`], with what to do about it.
+pub async fn start(options: &Options) -> Result<Started, StartError> {
+    let (listener, address) = bind(options.listen).await?;
+    let database = match &options.store {
+        StoreChoice::Memory => None,
+        StoreChoice::Sqlite(path) => Some(path.as_path()),
+    };
+    if let Some(path) = database.filter(|path| *path == Path::new(DEFAULT_DATABASE)) {
+        create_folder(path)?;
+    }
+    let (keys, key) = signing_key(database)?;
+    let (builder, accounts) = open(database, keys).await?;
+    accounts.seed().await?;
+    let sessions = settings(builder, options, address.port()).build().await?;
+
+    let admin_token = match &options.admin_token {
+        Some(token) => token.clone(),
+        None => AdminToken::random()?,
+    };
+    let announcement = Announcement {
+        address,
+        admin_token: &admin_token,
+        store: &options.store,
+        key: &key,
+        transport: options.transport,
+    }
+    .to_string();
+    Ok(Started { listener, app: App::new(sessions, accounts, admin_token), announcement })
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |why| StartError::Listen { address, why };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn create_folder(database: &Path) -> Result<(), StartError> {
+    let Some(folder) = database.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|why| StartError::File { path: folder.to_owned(), why })
+}
+
+async fn open(
+    database: Option<&Path>,
+    keys: Keys,
+) -> Result<(SessionsBuilder, Accounts), StartError> {
+    match database {
+        None => {
+            let accounts = Accounts::memory(HashCost::Default)?;
+            let builder = Sessions::builder(MemoryStore::new(), keys, ISSUER);
+            Ok((builder.users(accounts.clone()), accounts))
+        }
+        Some(path) => {
+            let (store, accounts) = open_sqlite(path, HashCost::Default, Clock::system()).await?;
+            Ok((Sessions::builder(store, keys, ISSUER), accounts))
+        }
+    }
+}
+
+/// Only what was said: the defaults are the library's.
+fn settings(builder: SessionsBuilder, options: &Options, port: u16) -> SessionsBuilder {
+    let set = |builder: SessionsBuilder, option, to: fn(SessionsBuilder, _) -> _| match option {
+        Some(value) => to(builder, value),
+        None => builder,
+    };
+    let builder = builder
+        .transports(options.transport.into())
+        // Browsers send cookies to all ports of a host, and a second demo must not sign the first
+        // one out.
+        .danger_plain_http_cookie(&format!("session-dev-{port}"));
+    let builder = set(builder, options.token_ttl, SessionsBuilder::token_lifetime);
+    let builder = set(builder, options.min_renewal_interval, SessionsBuilder::min_renewal_interval);
+    let builder = set(builder, options.window, SessionsBuilder::window);
+    let builder = match options.grace {
+        Some(grace) => builder.grace(Grace::of(grace)),
+        None => builder,
+    };
+    match options.device_limit {
+        Some(limit) => builder.device_limit(limit.0),
+        None => builder,
+    }
+}

@@ -1,0 +1,158 @@
+//! L80: what a sweep removes, and what it never does.
+
+use logout_all::{
+    JournalEntry, Limits, SessionRow,
+    store::{NewSession, Scope},
+};
+
+use super::bench::{
+    Bench, DAY, HOUR, LIMITS, MINUTE, Store, Verdict, done, ensure, equal, rotation, touch, user,
+};
+
+const BRIEF: Limits = Limits { idle: HOUR, absolute: DAY, ..LIMITS };
+
+/// `dead` expired rows and two live ones for each of three users.
+async fn some_dead(bench: &Bench, dead: usize) -> Verdict<Vec<SessionRow>> {
+    let mut live = Vec::new();
+    for number in 0..dead {
+        bench.sign_in_with(&user(number % 3)?, BRIEF).await?;
+    }
+    for number in 0..6 {
+        live.push(bench.sign_in(&user(number % 3)?).await?);
+    }
+    bench.clock.advance(2 * HOUR);
+    Ok(live)
+}
+
+async fn are_untouched(bench: &Bench, rows: &[SessionRow]) -> Verdict {
+    for row in rows {
+        ensure!(bench.lives(&row.user, row.guid).await?, "a sweep removed a live session");
+        equal("a live row after a sweep", &bench.reread(row).await?, row)?;
+    }
+    Ok(())
+}
+
+/// L80: "Removes dead rows [...], at most `limit` of each"; "It removes no live row, writes no
+/// journal".
+pub(super) async fn l80_the_dead_go_in_small_batches(bench: &Bench) -> Verdict {
+    let live = some_dead(bench, 10).await?;
+    bench.end(&user("ada")?, Scope::All).await?;
+    let journal = bench.journal().await?;
+    let mut removed = 0;
+    for _ in 0..10 {
+        let swept = bench.store.sweep(4).await?;
+        ensure!(swept.sessions <= 4, "a sweep of at most 4 removed {}", swept.sessions);
+        equal("entries removed within the day", &swept.journal, &0)?;
+        removed += swept.sessions;
+        are_untouched(bench, &live).await?;
+        if swept.sessions == 0 {
+            break;
+        }
+    }
+    equal("dead rows removed", &removed, &10)?;
+    equal("the journal", &bench.journal().await?, &journal)
+}
+
+/// L80: dead is also what an epoch left behind.
+pub(super) async fn l80_rows_behind_an_epoch_go_too(bench: &Bench) -> Verdict {
+    for number in 0..4 {
+        bench.sign_in(&user(number)?).await?;
+    }
+    equal("dead rows before", &bench.store.sweep(100).await?.sessions, &0)?;
+    bench.end_everyone().await?;
+    let live = vec![bench.sign_in(&user(0)?).await?];
+    equal("dead rows removed", &bench.store.sweep(100).await?.sessions, &4)?;
+    equal("dead rows left", &bench.store.sweep(100).await?.sessions, &0)?;
+    are_untouched(bench, &live).await
+}
+
+/// L80: "journal entries older than `JournalEntry::KEPT`, at most `limit`"; it "leaves the newest
+/// entry", and numbers go on from there.
+pub(super) async fn l80_the_journal_is_kept_for_thirty_days(bench: &Bench) -> Verdict {
+    let ada = user("ada")?;
+    for _ in 0..3 {
+        bench.end(&ada, Scope::All).await?;
+    }
+    bench.clock.advance(JournalEntry::KEPT.saturating_sub(HOUR));
+    bench.end(&ada, Scope::All).await?;
+    equal("removed within 30 days", &bench.store.sweep(100).await?.journal, &0)?;
+    bench.clock.advance(2 * HOUR);
+    let mut removed = 0;
+    loop {
+        let swept = bench.store.sweep(2).await?.journal;
+        ensure!(swept <= 2, "a sweep of at most 2 removed {swept} entries");
+        removed += swept;
+        // The oldest first: what is left has no gap.
+        let found: Vec<u64> = bench.journal().await?.iter().map(|entry| entry.seq).collect();
+        equal("left", &found, &(removed as u64 + 1..=4).collect())?;
+        if swept == 0 {
+            break;
+        }
+    }
+    equal("removed of 3 past 30 days", &removed, &3)?;
+    bench.clock.advance(10 * JournalEntry::KEPT);
+    equal("removed of the newest", &bench.store.sweep(100).await?.journal, &0)?;
+    let page = bench.store.journal(0, 10).await?;
+    equal("the journal", &(page.last_seq, page.entries.len()), &(4, 1))?;
+    bench.end(&ada, Scope::All).await?;
+    equal("the next", &bench.store.journal(4, 10).await?.entries.len(), &1)?;
+    equal("the journal's end", &bench.store.journal(4, 10).await?.last_seq, &5)?;
+    equal("removed before it", &bench.store.sweep(100).await?.journal, &1)
+}
+
+/// L80: it "forgets no epoch", however long nothing was heard of the user.
+pub(super) async fn l80_no_epoch_is_forgotten(bench: &Bench) -> Verdict {
+    let (ada, bob) = (user("ada")?, user("bob")?);
+    bench.sign_in(&ada).await?;
+    bench.end(&ada, Scope::All).await?;
+    bench.end(&bob, Scope::Others(logout_all::Guid::random())).await?;
+    bench.end_everyone().await?;
+    let before = (
+        bench.store.epochs(Some(&ada)).await?.epochs,
+        bench.store.epochs(Some(&bob)).await?.epochs,
+    );
+    bench.sign_in(&bob).await?;
+    for _ in 0..2 {
+        bench.clock.advance(400 * DAY);
+        bench.store.sweep(100).await?;
+        let after = (
+            bench.store.epochs(Some(&ada)).await?.epochs,
+            bench.store.epochs(Some(&bob)).await?.epochs,
+        );
+        equal("the epochs after a sweep", &after, &before)?;
+    }
+    let good = bench.login(&ada).await?;
+    bench.stored(&NewSession { epochs: before.0, ..good }).await.map(drop)
+}
+
+/// "Safely beside other sweepers and beside traffic": each dead row is counted once, and nothing
+/// else is lost.
+pub(super) async fn l80_sweepers_work_beside_each_other(bench: &Bench) -> Verdict {
+    let live = some_dead(bench, 40).await?;
+    let now = bench.now().await?;
+    let work = |store: Store, number: usize| {
+        let row = live[number].clone();
+        async move {
+            if number < 3 {
+                let mut removed = 0;
+                loop {
+                    match store.sweep(3).await?.sessions {
+                        0 => return Ok(removed),
+                        swept => removed += swept,
+                    }
+                }
+            }
+            for _ in 0..3 {
+                store.touch(&[touch(&row, now + MINUTE)]).await?;
+            }
+            done(store.rotate(&rotation(&row, now + MINUTE)).await?)?;
+            Ok(0)
+        }
+    };
+    let removed: usize = bench.at_once(6, work).await?.into_iter().sum();
+    equal("dead rows removed", &removed, &40)?;
+    for row in &live {
+        ensure!(bench.lives(&row.user, row.guid).await?, "a sweep beside traffic took a session");
+    }
+    equal("the journal", &bench.journal().await?.len(), &0)
+}
