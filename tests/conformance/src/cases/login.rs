@@ -195,7 +195,7 @@ pub(super) async fn a_logout_overtakes_a_login_under_way(site: &Site) -> Outcome
             held.reached().await;
             let outcome = if everybody {
                 let by = By::operator("the suite");
-                site.sessions().logout_everyone(by).await.map_err(Violation::from)
+                site.sessions().logout_everyone(EndReason::Everyone, by).await.map_err(Violation::from)
             } else {
                 site.ask(&device.token, "DELETE", "/auth/sessions").await?.status(200).map(drop)
             };

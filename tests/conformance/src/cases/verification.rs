@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use logout_all::{Before, By, Grace};
+use logout_all::{Before, By, EndReason, Grace};
 
 use super::{
     Outcome, Violation, ensure, ensure_eq,
@@ -27,11 +27,11 @@ pub(super) async fn v1_what_is_over_is_denied(site: &Site) -> Outcome {
     // The user's epoch behind: `logout_before` spares nobody who signed in before now.
     site.advance(SECOND);
     let before = Before::SignedIn(site.clock().now());
-    site.sessions().logout_before(&user.id, before, By::Application).await?;
+    site.sessions().logout_before(&user.id, before, EndReason::Before, By::Application).await?;
     site.expect_denied(&devices[1].token, "session-ended").await?;
     // The global epoch behind.
     let device = site.sign_in(&user).await?;
-    site.sessions().logout_everyone(By::Application).await?;
+    site.sessions().logout_everyone(EndReason::Everyone, By::Application).await?;
     site.expect_denied(&device.token, "session-ended").await?;
     // User not active.
     let device = site.sign_in(&user).await?;
