@@ -34,8 +34,12 @@ pub(super) struct Rename {
     pub(super) label: Option<String>,
 }
 
-/// Reads a JSON body: 413, 415, 400 for what is not JSON, 422 for another shape, in this order.
-pub(super) async fn read_json<T: DeserializeOwned>(
+/// Reads a JSON body as the library's own routes do: 413, 415, 400 for what is not JSON, 422 for
+/// another shape, in this order. Waits for 10 s at most.
+///
+/// # Errors
+/// The [`Problem`] to answer with.
+pub async fn read_json<T: DeserializeOwned>(
     presented: &Presented<'_>,
     body: impl Future<Output = Result<Bytes, BodyError>>,
 ) -> Result<T, Problem> {

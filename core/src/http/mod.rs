@@ -10,7 +10,7 @@ mod router;
 mod routes;
 mod sign_in;
 
-pub use body::{BODY_LIMIT, BodyError};
+pub use body::{BODY_LIMIT, BodyError, read_json};
 pub use guard::Refusal;
 pub use passing::{Admitted, RenewedCookie};
 pub use sign_in::{OpenSignIn, SignInRequest};

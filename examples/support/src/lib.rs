@@ -23,7 +23,7 @@ mod accounts;
 mod admin;
 mod announce;
 mod app;
-mod body;
+
 mod failure;
 mod limiter;
 mod options;
@@ -37,8 +37,8 @@ mod start;
 pub use accounts::{Accounts, open_sqlite};
 pub use admin::{Admin, AdminToken};
 pub use app::{App, Credentials, EndedCount, Hello, Me, NewPassword, Report};
-pub use body::read_json;
 pub use failure::{Failure, StartError};
+pub use logout_all::http::read_json;
 pub use options::{DeviceChoice, Options, StoreChoice, TransportChoice};
 pub use password::{HashCost, Password};
 pub use run::run;

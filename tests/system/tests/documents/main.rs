@@ -1,0 +1,71 @@
+//! What the documents say of the code: the program of the README compiles, and the tests that
+//! ARCHITECTURE.md names exist.
+
+#![allow(clippy::unwrap_used)] // in the helpers of tests
+
+use std::{fs, path::Path};
+
+mod users;
+
+#[rustfmt::skip]
+#[allow(dead_code)] // `main` starts a server on a fixed port: compiled here, run by the examples
+mod axum_program {
+    use super::users;
+    include!("axum.rs");
+}
+
+const PROGRAM: &str = include_str!("axum.rs");
+const README: &str = include_str!("../../../../README.md");
+
+#[test]
+fn the_readme_shows_the_program_that_compiles() {
+    assert!(README.contains(PROGRAM.trim_end()), "README.md shows another program than axum.rs");
+}
+
+/// "Keep them this short or shorter."
+#[test]
+fn the_readme_counts_its_lines() {
+    let lines = PROGRAM.lines().filter(|line| !line.trim().is_empty()).count();
+    let claim = format!("{lines} lines");
+    assert!(README.contains(&claim), "README.md does not say that the program has {claim}");
+}
+
+/// "promises … each point to a test by name in ARCHITECTURE.md"
+#[test]
+fn the_tests_behind_the_promises_exist() {
+    let page = include_str!("../../../../ARCHITECTURE.md");
+    let section = page.split("## Promises and their tests").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert_eq!(rows.len(), 5, "a row for each promise: {rows:#?}");
+    let sources = sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")));
+    for row in rows {
+        let names: Vec<_> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test is named: {row}");
+        for name in names {
+            let definition = format!("fn {name}(");
+            assert!(
+                sources.contains(&definition),
+                "ARCHITECTURE.md names {name}, which is nowhere"
+            );
+        }
+    }
+}
+
+/// All Rust sources of the repository as one text.
+fn sources(root: &Path) -> String {
+    let mut text = String::new();
+    let mut folders: Vec<_> =
+        ["core", "adapters", "examples", "tests"].map(|folder| root.join(folder)).into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    text
+}
