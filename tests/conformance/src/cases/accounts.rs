@@ -1,5 +1,5 @@
-//! Password changes and operators (`docs/http.md`, "The example servers"; `docs/scheme.md`,
-//! "Operations").
+//! Password changes and operators: what the suite asks of the application (see the table in
+//! [`super`]), and `docs/scheme.md`, "Tickets" and "Ending sessions".
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ fn change(site: &Site, device: &Device, old: &str) -> Request {
     site.with(&device.token, "POST", "/password").json(body)
 }
 
-/// "`POST /password`: changes the password and logs out every other device …; answers 200 with a
-/// fresh token where it was asked", with a new `auth_time`.
+/// A password change ends every other device and answers with a fresh token: "`auth_time` is new in
+/// every case … It is also the fresh token after a password change."
 pub(super) async fn a_password_change_logs_out_the_others(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device) = site.device().await?;
@@ -40,7 +40,7 @@ pub(super) async fn a_password_change_logs_out_the_others(site: &Site) -> Outcom
     site.send(site.login_request(&user.name, NEW)).await?.status(200).map(drop)
 }
 
-/// "A wrong old password is `credentials-invalid` and leaves the session alone."
+/// A wrong old password is `credentials-invalid`, and the session stays: "Let the user try again."
 pub(super) async fn a_wrong_old_password_changes_nothing(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let other = site.sign_in(&user).await?;
@@ -53,7 +53,8 @@ pub(super) async fn a_wrong_old_password_changes_nothing(site: &Site) -> Outcome
     site.send(plain).await?.problem("token-missing").map(drop)
 }
 
-/// "So that a login under way with the old password cannot survive a password change."
+/// "A login under way fails with `login-overtaken`, for the verbs that fence": a password change
+/// does.
 pub(super) async fn a_password_change_overtakes_logins_under_way(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device) = site.device().await?;
@@ -72,8 +73,8 @@ pub(super) async fn a_password_change_overtakes_logins_under_way(site: &Site) ->
     Ok(())
 }
 
-/// "The ticket is taken **before the password hash is read**": a login that stands where it reads
-/// the epochs has not read the hash yet, and finds the new one.
+/// "Open the ticket before the hash is *read*, not merely before it is compared." A login that
+/// stands where it reads the epochs has not read the hash yet, and finds the new one.
 pub(super) async fn a_hash_read_before_the_ticket_does_not_sign_in(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device) = site.device().await?;
@@ -92,8 +93,9 @@ pub(super) async fn a_hash_read_before_the_ticket_does_not_sign_in(site: &Site) 
     Ok(())
 }
 
-/// "Lock = inactive and logged out everywhere, 200 `{"ended":n}`; unlock 204"; a locked user's login
-/// looks like a wrong password; nothing comes back with the unlocking.
+/// "To lock and end, also call `logout_all(user, EndReason::Locked, …)`"; "compare a dummy hash for
+/// unknown and locked names, answer `credentials-invalid` for all of them". Nothing comes back with
+/// the unlocking.
 pub(super) async fn a_locked_user_is_out_and_stays_out(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let other = site.sign_in(&user).await?;
@@ -118,7 +120,7 @@ pub(super) async fn a_locked_user_is_out_and_stays_out(site: &Site) -> Outcome {
     site.expect_alive(&granted.token).await
 }
 
-/// "A wrong one is 403 `forbidden`", and so is none.
+/// A wrong token of an operator is 403 `forbidden`, and so is none; a name that nobody has is 404.
 pub(super) async fn operators_need_the_admin_token(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let target = format!("/admin/users/{}/lock", user.name);

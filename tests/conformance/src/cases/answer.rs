@@ -91,8 +91,7 @@ impl Answer {
         Err(self.violates(format!("expected exactly the members {wanted:?}, got {found:?}")))
     }
 
-    /// "`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, `code`";
-    /// and the challenge of the table.
+    /// "`application/problem+json` (RFC 9457)", its five members, and the challenge of the table.
     pub(super) fn problem(&self, code: &str) -> Result<&Self, Violation> {
         self.problem_in("logout-all", code)
     }

@@ -1,6 +1,6 @@
-//! JSON bodies (`docs/http.md`, "Routes"): "`application/json` only (415), 4 KiB at most (413); not
-//! JSON is 400 `request-malformed`, the wrong shape 422; a label is cleaned and then refused if it
-//! is not 1 to 64 characters".
+//! JSON bodies (`docs/http.md`, "Order of refusals"): "A body that is announced or is longer than
+//! 4096 bytes is 413; one that is not `application/json` 415; one that is not JSON, breaks off, or
+//! takes more than 10 s is 400; JSON of another shape 422."
 
 use super::{
     Outcome, Violation,
@@ -19,7 +19,8 @@ async fn label_of(site: &Site, device: &Device) -> Result<serde_json::Value, Vio
     Ok(list["devices"][0]["label"].clone())
 }
 
-/// "`PATCH /sessions/{guid}`: `{"label":"Work laptop"}`, `null` clears; 200 the device; 404".
+/// "Names a device: `{"label":"Work laptop"}`, `null` clears"; "404 if the user has no such live
+/// session".
 pub(super) async fn devices_are_renamed(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let sixty_four = "ü".repeat(64);
@@ -60,7 +61,7 @@ async fn expect_unchanged(site: &Site, device: &Device) -> Outcome {
     Ok(())
 }
 
-/// "`application/json` only (415)".
+/// "One that is not `application/json` 415."
 pub(super) async fn other_media_types_are_415(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let good = r#"{"label":"x"}"#;
@@ -81,8 +82,8 @@ pub(super) async fn other_media_types_are_415(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "4 KiB at most (413)", whether or not the length is announced; the library reads no more than
-/// it needs to know that.
+/// "A body that is announced or is longer than 4096 bytes is 413", whether or not the length is
+/// announced; the library reads no more than it takes to know that.
 pub(super) async fn long_bodies_are_413(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let padded = |length: usize| {
@@ -105,7 +106,8 @@ pub(super) async fn long_bodies_are_413(site: &Site) -> Outcome {
     site.send(announced).await?.problem("content-too-large").map(drop)
 }
 
-/// "Not JSON is 400 `request-malformed`, the wrong shape 422."
+/// "One that is not JSON … is 400; JSON of another shape 422. The shape is exactly `{"label":
+/// string or null}`."
 pub(super) async fn json_is_told_from_its_shape(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let send = async |body: &[u8]| -> Result<Answer, Violation> {
@@ -134,7 +136,7 @@ pub(super) async fn json_is_told_from_its_shape(site: &Site) -> Outcome {
     expect_unchanged(site, &device).await
 }
 
-/// "A label is cleaned and then refused if it is not 1 to 64 characters."
+/// "A label is cleaned and then refused (422) unless it has 1 to 64 characters."
 pub(super) async fn labels_are_1_to_64_characters(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let too_long = "a".repeat(65);
@@ -145,7 +147,7 @@ pub(super) async fn labels_are_1_to_64_characters(site: &Site) -> Outcome {
     expect_unchanged(site, &device).await
 }
 
-/// A body that breaks off ends the request, not the server, and changes nothing.
+/// "One that … breaks off … is 400", and changes nothing.
 pub(super) async fn a_body_that_breaks_off_changes_nothing(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let json = || rename(site, &device).header("Content-Type", "application/json");

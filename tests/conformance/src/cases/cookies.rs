@@ -1,5 +1,5 @@
 //! The session cookie: how it is set, and when it is cleared and when never (`docs/http.md`,
-//! "Presenting the token").
+//! "Cookie").
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::client::Request;
 const IDLE: u64 = 14 * 86_400;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// "`HttpOnly; SameSite=Lax; Path=/`, no Domain, `Max-Age` = the idle limit"; "development without
-/// TLS: no prefix, no `Secure`, the rest unchanged"; over the cookie there is no `token` in the body.
+/// "For development without TLS: `danger_plain_http_cookie(name)`, without prefix and `Secure`."
+/// And "over the cookie it is absent and the cookie has it": the token.
 pub(super) async fn the_cookie_has_exactly_these_attributes(site: &Site) -> Outcome {
     let user = site.user().await?;
     let login = site.send(site.login_request(&user.name, PASSWORD)).await?;
@@ -26,7 +26,7 @@ pub(super) async fn the_cookie_has_exactly_these_attributes(site: &Site) -> Outc
     renewal.header("Set-Cookie", &stored(&renewed.token, IDLE)).map(drop)
 }
 
-/// "Cookie: `__Host-session`, `Secure; HttpOnly; SameSite=Lax; Path=/`."
+/// "`__Host-session=…; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=…`"
 pub(super) async fn the_default_cookie_is_bound_to_the_host(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.cookie(CookieName::host_session())).await?;
     let (_, device) = site.device().await?;
@@ -46,7 +46,7 @@ pub(super) async fn the_default_cookie_is_bound_to_the_host(site: &Site) -> Outc
     sign_out.header("Set-Cookie", clear).map(drop)
 }
 
-/// "`Max-Age` = the idle limit (none if not persistent)."
+/// "It is absent for a login with `Persistence::BrowserSession`."
 pub(super) async fn a_browser_session_has_no_max_age(site: &Site) -> Outcome {
     let user = site.user().await?;
     let device = site
@@ -58,7 +58,7 @@ pub(super) async fn a_browser_session_has_no_max_age(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "`Max-Age` is the smaller of idle and what is left of absolute."
+/// "`Max-Age` is the smaller of the idle limit and what is left of the absolute limit."
 pub(super) async fn max_age_never_outlives_the_session(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.idle(3 * HOUR).absolute(4 * HOUR)).await?;
     let (_, device) = site.device().await?;
@@ -70,7 +70,7 @@ pub(super) async fn max_age_never_outlives_the_session(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "It is cleared by `DELETE /session` whenever the cookie transport is on", whatever was sent.
+/// "`DELETE /session`: cleared wherever the cookie transport is on", whatever was sent.
 pub(super) async fn sign_out_clears_the_cookie_wherever_it_is_on(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     for request in [
@@ -90,7 +90,7 @@ pub(super) async fn sign_out_clears_the_cookie_wherever_it_is_on(site: &Site) ->
     Ok(())
 }
 
-/// "… by `DELETE /sessions` and one's own `/sessions/{guid}` when the token came by cookie."
+/// "`DELETE /sessions`, one's own `DELETE /sessions/{guid}` …: cleared if the token came by it."
 pub(super) async fn ending_oneself_clears_the_cookie_that_was_shown(site: &Site) -> Outcome {
     let user = site.user().await?;
     let (one, two) = (site.sign_in(&user).await?, site.sign_in(&user).await?);
@@ -110,8 +110,8 @@ pub(super) async fn ending_oneself_clears_the_cookie_that_was_shown(site: &Site)
     Ok(())
 }
 
-/// "… nowhere else: never on 401 (a late `session-ended` would delete the cookie of a new login),
-/// 403, 503 or a lost race."
+/// "400, 401, 403, 503, a lost race: **never** touched"; "a late `session-ended` would delete the
+/// cookie of a login that came after it".
 pub(super) async fn nothing_else_clears_the_cookie(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device) = site.device().await?;
@@ -156,8 +156,8 @@ pub(super) async fn nothing_else_clears_the_cookie(site: &Site) -> Outcome {
     site.ask(&device.token, "GET", "/me").await?.problem("token-expired")?.without("Set-Cookie").map(drop)
 }
 
-/// "Cleared … by a login over Bearer that ended the session of a presented cookie (or every later
-/// request would carry both)."
+/// "A login over Bearer that ended the session of a presented cookie: cleared, or every later
+/// request would carry both."
 pub(super) async fn a_bearer_login_clears_the_cookie_that_it_replaces(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let login = |token: &str| {

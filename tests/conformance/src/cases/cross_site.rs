@@ -1,5 +1,6 @@
-//! The cross-site rule (`docs/http.md`, "Presenting the token"): "for every unsafe method **and
-//! every upgrade request**, whenever the cookie transport is on and no Bearer token is presented".
+//! The cross-site rule (`docs/http.md`, "Cross-site rule"): "For every unsafe method (all but GET,
+//! HEAD, OPTIONS, TRACE) **and every request with an `Upgrade` header**, where the cookie transport
+//! is on and no Bearer token is presented."
 
 use logout_all::Transport;
 
@@ -16,14 +17,14 @@ type Lines = &'static [(&'static str, &'static str)];
 /// What a request says of where it comes from, and whether it then passes with the cookie, and
 /// without.
 const TABLE: [(Lines, bool, bool); 22] = [
-    // "`Origin` exactly on the list of trusted origins: pass."
+    // "`Origin` is exactly a trusted origin: pass."
     (&[("Origin", "https://partner.example")], true, true),
     (&[("Origin", "https://partner.example"), ("Sec-Fetch-Site", "cross-site")], true, true),
     (&[("Origin", "https://partner.example:8443")], false, false),
     (&[("Origin", "https://PARTNER.example")], false, false),
     (&[("Origin", "http://partner.example")], false, false),
     (&[("Origin", "https://x.partner.example")], false, false),
-    // "`Sec-Fetch-Site` present: `same-origin` and `none` pass, all else is 403."
+    // "`Sec-Fetch-Site` is present: `same-origin` and `none` pass, all else 403."
     (&[("Sec-Fetch-Site", "same-origin")], true, true),
     (&[("Sec-Fetch-Site", "none")], true, true),
     (&[("Sec-Fetch-Site", "same-site")], false, false),
@@ -32,7 +33,7 @@ const TABLE: [(Lines, bool, bool); 22] = [
     (&[("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")], false, false),
     (&[("Sec-Fetch-Site", "same-origin"), ("Origin", "https://evil.example")], true, true),
     (&[("Sec-Fetch-Site", "cross-site"), ("Origin", "https://app.example:3000")], false, false),
-    // "`Origin` present: its host and port must equal the request's authority, else 403."
+    // "`Origin` is present: pass if its host and port are those of the request …, else 403."
     (&[("Origin", "http://app.example:3000")], true, true),
     (&[("Origin", "https://app.example:3000")], true, true),
     (&[("Origin", "http://app.example")], false, false),
@@ -40,7 +41,7 @@ const TABLE: [(Lines, bool, bool); 22] = [
     (&[("Origin", "http://evil.example:3000")], false, false),
     (&[("Origin", "null")], false, false),
     (&[("Origin", "http://app.example:3000"), ("Origin", "http://app.example:3000")], false, false),
-    // "Neither: 403 if the session cookie is presented."
+    // "Neither: 403 if the session cookie is presented, else pass."
     (&[], false, true),
 ];
 
@@ -59,7 +60,7 @@ fn expect(answer: &Answer, passes: bool, otherwise: &str) -> Outcome {
     if otherwise.is_empty() { answer.status(200).map(drop) } else { answer.problem(otherwise).map(drop) }
 }
 
-/// The whole table on the library's routes.
+/// The whole table. "The library's routes: always."
 pub(super) async fn the_rule_holds_on_the_librarys_routes(site: &Site) -> Outcome {
     let site = &site.fresh_with(trusting).await?;
     let (_, device) = site.device().await?;
@@ -74,8 +75,7 @@ pub(super) async fn the_rule_holds_on_the_librarys_routes(site: &Site) -> Outcom
     site.expect_alive(&device.token).await
 }
 
-/// "`AuthSession`, `MaybeSession`, the layer, middleware and fairing apply it to every unsafe or
-/// upgrade request of the application's own routes that presents the cookie."
+/// "`AuthSession`, `MaybeSession`, `AuthLayer`: if the request presents the cookie."
 pub(super) async fn the_rule_holds_on_the_applications_routes(site: &Site) -> Outcome {
     let site = &site.fresh_with(trusting).await?;
     let (_, device) = site.device().await?;
@@ -91,7 +91,8 @@ pub(super) async fn the_rule_holds_on_the_applications_routes(site: &Site) -> Ou
     Ok(())
 }
 
-/// "… and every upgrade request": a WebSocket of another site would carry the cookie by GET.
+/// "And every request with an `Upgrade` header": a WebSocket of another site would carry the cookie
+/// by GET.
 pub(super) async fn the_rule_holds_for_upgrades(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     for target in ["/me", "/greeting", "/private/report", "/auth/session"] {
@@ -108,7 +109,7 @@ pub(super) async fn the_rule_holds_for_upgrades(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "`SignIn` always (nobody can be signed in by another site)."
+/// "`SignIn`: always: no other site signs anybody in."
 pub(super) async fn nobody_is_signed_in_by_another_site(site: &Site) -> Outcome {
     let site = &site.fresh_with(trusting).await?;
     let (user, device) = site.device().await?;
@@ -122,7 +123,7 @@ pub(super) async fn nobody_is_signed_in_by_another_site(site: &Site) -> Outcome 
     site.expect_alive(&device.token).await
 }
 
-/// "Whenever … no Bearer token is presented": no other site can make a browser send one.
+/// "A request with a Bearer token is exempt: no other site can make a browser send one."
 pub(super) async fn bearer_requests_are_never_cross_site(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     for target in ["/auth/session/renew", "/me", "/greeting", "/private/report"] {
@@ -135,7 +136,7 @@ pub(super) async fn bearer_requests_are_never_cross_site(site: &Site) -> Outcome
     Ok(())
 }
 
-/// "Whenever the cookie transport is on": where it is off, nothing is cross-site.
+/// "Where the cookie transport is on": where it is off, nothing is cross-site.
 pub(super) async fn nothing_is_cross_site_without_the_cookie(site: &Site) -> Outcome {
     let user = site.user().await?;
     for (lines, ..) in TABLE {
@@ -159,7 +160,7 @@ pub(super) async fn safe_requests_of_other_sites_pass(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "(or the configured public one)", where a proxy changes `Host`.
+/// "Behind a proxy that changes `Host`, set `public_authority("app.example")`."
 pub(super) async fn the_public_authority_is_what_browsers_see(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.public_authority("www.example")).await?;
     let (_, device) = site.device().await?;
@@ -173,7 +174,7 @@ pub(super) async fn the_public_authority_is_what_browsers_see(site: &Site) -> Ou
     ask(&format!("http://{AUTHORITY}")).await?.problem("cross-site").map(drop)
 }
 
-/// "Leaving it off is a `danger_` option."
+/// "`danger_allow_cross_site()` turns the rule off."
 pub(super) async fn the_rule_can_be_turned_off(site: &Site) -> Outcome {
     let site = &site.fresh_with(logout_all::SessionsBuilder::danger_allow_cross_site).await?;
     let (_, device) = site.device().await?;

@@ -16,7 +16,7 @@ fn claims(bench: &Bench) -> Result<Value, Violation> {
     Ok(Jwt::read(&bench.device.token)?.payload)
 }
 
-/// "Claims missing or of another type."
+/// "Missing, null or of another type."
 pub(super) async fn claims_missing_or_of_another_type_are_refused(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     let good = claims(&bench)?;
@@ -42,7 +42,7 @@ pub(super) async fn claims_missing_or_of_another_type_are_refused(site: &Site) -
     bench.refuse_payloads(payloads).await
 }
 
-/// `exp`, `iat` and `auth_time` are whole seconds below 2^53; `exp` is after `iat`.
+/// "Fractions, signs, exponents, text, 2^53 and above; `exp` not after `iat`."
 pub(super) async fn times_that_are_no_times_are_refused(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     let good = claims(&bench)?;
@@ -100,8 +100,8 @@ pub(super) async fn ids_in_another_form_are_refused(site: &Site) -> Outcome {
     bench.refuse_payloads(payloads).await
 }
 
-/// Another issuer, also beside ours; an audience where none is configured; `nbf` and `jti`, which
-/// are never issued; a user id that we would not take.
+/// Another issuer, also beside ours; "`nbf`, `jti`: absent: we never write them"; an audience where
+/// none is configured; "user ids out of bounds".
 pub(super) async fn claims_that_we_never_make_are_refused(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     let good = claims(&bench)?;
@@ -122,7 +122,7 @@ pub(super) async fn claims_that_we_never_make_are_refused(site: &Site) -> Outcom
     bench.refuse_payloads(payloads).await
 }
 
-/// "`aud` where configured": exactly this one string.
+/// "This one string where configured; absent where not. An array is refused."
 pub(super) async fn another_audience_is_refused(site: &Site) -> Outcome {
     let bench = Bench::over(site.fresh_with(|builder| builder.audience("api")).await?).await?;
     let aud = "\"aud\":\"api\"";
@@ -133,7 +133,8 @@ pub(super) async fn another_audience_is_refused(site: &Site) -> Outcome {
     bench.refuse_payloads(payloads).await
 }
 
-/// "Duplicate … claim names", at every level.
+/// "Duplicate names at any level": whoever reads the first would be deceived by whoever reads the
+/// last.
 pub(super) async fn duplicate_claims_are_refused(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     let good = claims(&bench)?;
@@ -153,7 +154,7 @@ pub(super) async fn duplicate_claims_are_refused(site: &Site) -> Outcome {
     bench.refuse_payloads(payloads).await
 }
 
-/// "Payloads that are not an object; trailing bytes."
+/// "Payloads that are not one object"; "trailing bytes".
 pub(super) async fn payloads_that_are_no_object_are_refused(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     let good = bench.payload.as_str();

@@ -8,8 +8,8 @@ use base64::{
 
 use super::{Outcome, Violation, ensure, forgery::Bench, site::Site};
 
-/// Without this, every other case of refused tokens could pass because of a slip in its forgeries;
-/// and "`iat` … is never refused for lying in the future".
+/// Without this, every other case of refused tokens could pass because of a slip in its forgeries.
+/// And "`iat` in the future is not refused: it is the store's time, not the node's".
 pub(super) async fn the_forgeries_are_right_but_for_their_fault(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     ensure!(bench.signed(&bench.header, &bench.payload) == bench.device.token, "the good token");
@@ -22,7 +22,7 @@ pub(super) async fn the_forgeries_are_right_but_for_their_fault(site: &Site) -> 
     bench.accept(&bench.signed(&bench.header, bench.payload_and("\"more\":[1,{}]"))).await
 }
 
-/// "All `alg` tricks", each under a signature that is right for the key.
+/// "Every `alg` trick", each under a signature that is right for the key.
 pub(super) async fn alg_tricks_are_refused(site: &Site) -> Outcome {
     const NAMES: [&str; 22] = [
         "none", "None", "NONE", "nOnE", "", "hs256", "Hs256", "HS256 ", " HS256", "HS384", "HS512",
@@ -50,7 +50,8 @@ pub(super) async fn alg_tricks_are_refused(site: &Site) -> Outcome {
     bench.refuse(unsigned.collect::<Vec<_>>()).await
 }
 
-/// "RFC 8725, section 3.1: one algorithm per key": an HMAC with the public key for its secret.
+/// "`alg` is that key's one algorithm": an HMAC with the public key for its secret is none (RFC
+/// 8725, section 3.1).
 pub(super) async fn a_public_key_is_no_secret(site: &Site) -> Outcome {
     let bench = Bench::over(site.fresh_with_public_key().await?).await?;
     let set = bench.site.ask_plainly("GET", "/auth/jwks.json").await?.json()?;
@@ -185,7 +186,7 @@ pub(super) async fn other_encodings_are_refused(site: &Site) -> Outcome {
     bench.refuse(tokens).await
 }
 
-/// "Embedded keys; `crit` in any form", and whatever else is not `alg`, `typ` and `kid`.
+/// "Embedded keys; `crit` in any form", and "anything but `alg`, `typ`, `kid`".
 pub(super) async fn other_headers_are_refused(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     let more = [
@@ -228,7 +229,7 @@ pub(super) async fn another_typ_or_kid_is_refused(site: &Site) -> Outcome {
     bench.refuse_headers(headers).await
 }
 
-/// "Duplicate header names": whoever reads the first would be deceived by whoever reads the last.
+/// "Duplicate names": whoever reads the first would be deceived by whoever reads the last.
 pub(super) async fn duplicate_header_names_are_refused(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     let header = super::token::Jwt::read(&bench.device.token)?.header;
@@ -242,7 +243,7 @@ pub(super) async fn duplicate_header_names_are_refused(site: &Site) -> Outcome {
     bench.refuse_headers(headers).await
 }
 
-/// "Trailing bytes", and headers that are no object.
+/// "The header is one JSON object"; "trailing bytes".
 pub(super) async fn headers_that_are_no_object_are_refused(site: &Site) -> Outcome {
     let bench = Bench::new(site).await?;
     let good = bench.header.as_str();

@@ -1,5 +1,6 @@
-//! The bench on which tokens are tried that must be refused (`docs/security.md`): "costs no store
-//! access, and changes nothing", over every guard, and the good token still works afterwards.
+//! The bench on which tokens are tried that must be refused (`docs/security.md`, "What is checked in
+//! a token"): "The first failure is `token-invalid` without a reason, without a store access and
+//! without a change", over every guard, and the good token still works afterwards.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

@@ -34,7 +34,8 @@ pub(super) async fn guarded_routes_want_a_session(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "`MaybeSession` (absent only when no token was presented; everything else is refused as usual)."
+/// "`MaybeSession`: the handler runs, `None`"; with a bad token "refused: an outage or a dead
+/// session is no guest".
 pub(super) async fn a_guest_is_who_presents_nothing(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     for method in ["GET", "POST"] {
@@ -71,8 +72,8 @@ pub(super) async fn every_guard_denies_alike(site: &Site) -> Outcome {
     denied(site, &successor.token, "token-expired").await
 }
 
-/// "`renew_in_passing()` renews a cookie past `renew_after` on a same-origin request and sets it on
-/// that response"; one past its `exp` too.
+/// "`renew_after` is 0: the handler runs, the renewed cookie is set on its response"; "past its
+/// `exp`: renewed first; the handler sees the session by the new token".
 pub(super) async fn a_page_load_renews_in_passing(site: &Site) -> Outcome {
     let site = &site.fresh_with(logout_all::SessionsBuilder::renew_in_passing).await?;
     let (_, device) = site.device().await?;
@@ -99,7 +100,8 @@ pub(super) async fn a_page_load_renews_in_passing(site: &Site) -> Outcome {
     site.expect_alive(&newest).await
 }
 
-/// "The defaults stay": without the option no page load sets a cookie; over Bearer none ever does.
+/// "Otherwise: nothing." Without the option no page load sets a cookie; over Bearer none ever does;
+/// "extractors alone do not renew".
 pub(super) async fn nothing_is_renewed_in_passing_unasked(site: &Site) -> Outcome {
     let plain = site.fresh().await?;
     let passing = site.fresh_with(logout_all::SessionsBuilder::renew_in_passing).await?;
@@ -117,8 +119,8 @@ pub(super) async fn nothing_is_renewed_in_passing_unasked(site: &Site) -> Outcom
     Ok(())
 }
 
-/// "`on_denied` lets the application answer page loads with a page or a redirect of its own"; the
-/// library's routes and outages keep theirs.
+/// "`on_denied(…)` lets your *own* routes answer page loads with a page or a redirect"; "it is
+/// never asked on the library's routes, for a store failure or for a mistake of the application".
 pub(super) async fn the_application_may_answer_denials_itself(site: &Site) -> Outcome {
     let site = &site
         .fresh_with(|builder| {

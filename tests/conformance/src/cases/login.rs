@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{client::Request, counted::Verb};
 
-/// "Token answer: `{"token":"…","token_type":"Bearer","expires_in":3600,"renew_after":2880,
-/// "guid":"…","evicted":[guids]}` (whole seconds, rounded down; `evicted` is `[]` where none)."
+/// The token answer "of a login": "`expires_in`: whole seconds from now to `exp`", "`renew_after`:
+/// whole seconds from now to 80 % of the token's lifetime", "`evicted`: guids that made room at
+/// this login, else `[]`".
 pub(super) async fn a_login_answers_with_a_token(site: &Site) -> Outcome {
     let user = site.user().await?;
     let granted = site.login(&user).await?;
@@ -30,7 +31,7 @@ pub(super) async fn a_login_answers_with_a_token(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "`transport` is `bearer` or `cookie` (default: bearer if that is on, else cookie)."
+/// A login that names no transport is answered over Bearer if that is on, else over the cookie.
 pub(super) async fn the_default_transport_is_bearer_if_that_is_on(site: &Site) -> Outcome {
     let user = site.user().await?;
     let body = serde_json::json!({ "username": user.name, "password": PASSWORD }).to_string();
@@ -44,7 +45,8 @@ pub(super) async fn the_default_transport_is_bearer_if_that_is_on(site: &Site) -
     site.expect_alive(&granted.token).await
 }
 
-/// A transport that is off, or none, is the client's mistake; "no input can reach" 500.
+/// A transport that is off, or none at all, is the client's mistake where the client names it:
+/// never 500.
 pub(super) async fn a_transport_that_is_off_is_refused(site: &Site) -> Outcome {
     let user = site.user().await?;
     let off = match site.transports() {
@@ -66,8 +68,8 @@ pub(super) async fn a_transport_that_is_off_is_refused(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// `credentials-invalid`, "the same for unknown names": an answer that differs tells who has an
-/// account.
+/// "The application's own login uses it for a wrong name or password, alike": an answer that
+/// differs tells who has an account.
 pub(super) async fn a_wrong_password_and_an_unknown_name_look_alike(site: &Site) -> Outcome {
     let user = site.user().await?;
     let wrong = site.send(site.login_request(&user.name, "wrong")).await?;
@@ -84,8 +86,8 @@ pub(super) async fn a_wrong_password_and_an_unknown_name_look_alike(site: &Site)
     Ok(())
 }
 
-/// "`login` … afterwards ends the live session of a validly signed token that was presented with
-/// the login (reason replaced: no orphan device)", also another user's.
+/// "**A login replaces** the session whose validly signed, unexpired token came with it: the
+/// browser that signs in again leaves no orphan in the device list." Also another user's.
 pub(super) async fn a_login_replaces_the_session_that_it_presents(site: &Site) -> Outcome {
     let (user, old) = site.device().await?;
     let (other, bystander) = (site.user().await?, site.sign_in(&user).await?);
@@ -112,8 +114,7 @@ pub(super) async fn a_failed_login_replaces_nothing(site: &Site) -> Outcome {
     site.expect_alive(&old.token).await
 }
 
-/// "On the login route, malformed, doubled or expired tokens beside the credentials are ignored,
-/// valid ones ended."
+/// "Malformed, doubled or expired ones beside the credentials are ignored."
 pub(super) async fn odd_tokens_beside_the_credentials_are_ignored(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, expired) = site.device().await?;
@@ -148,7 +149,8 @@ pub(super) async fn odd_tokens_beside_the_credentials_are_ignored(site: &Site) -
     site.renew(expired).await?.status(200).map(drop)
 }
 
-/// "Default 20: evict the least recently seen, never the new one, name the evicted in the answer."
+/// "Under `Evict(n)` the least recently seen sessions make room, never the new one; the answer
+/// names them (`evicted`)."
 pub(super) async fn the_least_recently_seen_device_makes_room(site: &Site) -> Outcome {
     let site = &site.fresh_with(|b| b.device_limit(DeviceLimit::Evict(2))).await?;
     let user = site.user().await?;
@@ -170,7 +172,7 @@ pub(super) async fn the_least_recently_seen_device_makes_room(site: &Site) -> Ou
     site.expect_alive(&third.token).await
 }
 
-/// `device-limit` 409, "only where the policy is to refuse"; it ends nothing.
+/// "Under `Refuse(n)` the login is answered 409 and changes nothing."
 pub(super) async fn the_device_limit_can_refuse(site: &Site) -> Outcome {
     let site = &site.fresh_with(|b| b.device_limit(DeviceLimit::Refuse(1))).await?;
     let user = site.user().await?;
@@ -183,8 +185,8 @@ pub(super) async fn the_device_limit_can_refuse(site: &Site) -> Outcome {
     site.send(login).await?.status(200).map(drop)
 }
 
-/// "A login that began before the user was logged out everywhere fails with a clear error":
-/// `login-overtaken` 409. The login stands at its insert while the logout happens.
+/// "A login is fenced: it fails if the user was logged out everywhere while it was under way." It
+/// stands at its insert while the logout happens.
 pub(super) async fn a_logout_overtakes_a_login_under_way(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     for everybody in [false, true] {
@@ -223,8 +225,8 @@ pub(super) async fn a_malformed_login_is_4xx(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "User agent stored to 256 bytes …; invalid UTF-8, control and bidi-control characters removed,
-/// cut on a character boundary."
+/// "User agent stored to 256 bytes"; "control and bidi-control characters and invalid UTF-8 are
+/// removed from user agents and labels".
 pub(super) async fn the_user_agent_is_kept_cleaned_and_cut(site: &Site) -> Outcome {
     for (sent, kept) in [
         (b"curl/8.5.0".to_vec(), Some("curl/8.5.0".to_owned())),

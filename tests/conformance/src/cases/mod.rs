@@ -114,6 +114,7 @@ cases! {
         Each one_device_is_logged_out,
         Each everything_is_logged_out,
         Each the_others_are_logged_out,
+        Each the_journal_says_why_and_by_whom,
         Each sign_out_always_succeeds,
         Each an_unknown_query_changes_nothing,
         Each public_keys_are_published,
@@ -193,6 +194,7 @@ cases! {
         Each leeway_is_added_to_exp,
         Each the_users_of_token_and_row_must_agree,
         Each auth_time_stays_through_renewals,
+        Each keys_change_while_the_server_runs,
     }
     renewal {
         Each r1_the_current_token_is_rotated,
@@ -206,6 +208,7 @@ cases! {
         Each r3_can_be_narrowed,
         Each an_expired_token_is_renewed,
         Each no_renewal_outlives_the_absolute_limit,
+        Each claims_come_from_their_source,
         Each late_answers_cost_nobody_the_session,
     }
     theft {

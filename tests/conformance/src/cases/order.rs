@@ -1,6 +1,6 @@
-//! "Refusals are decided in this order: path 404, form body 415, method 405, query 400, cross-site
-//! 403, presentation, body 413/415/422, then the store" (`docs/http.md`, "Routes"). Each case takes
-//! every pair of faults: the earlier one is answered.
+//! "Path 404, form body 415, method 405, query 400, cross-site 403, presentation 400 or 401, the
+//! token without the store (401), body 413, 415, 400 or 422, then the store" (`docs/http.md`,
+//! "Order of refusals"). The case takes every pair of faults: the earlier one is answered.
 
 use super::{
     Outcome, ensure_eq,

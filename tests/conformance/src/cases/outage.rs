@@ -1,5 +1,5 @@
-//! "Outage is not logout": 503 with cookies untouched, never 401, never a pass (`docs/http.md`,
-//! "Errors"; `docs/scheme.md`).
+//! "A client that signs its user out on 503 turns an outage into a logout of everybody"; a server
+//! that says 401 does the same (`docs/http.md`, "Client rules"; `docs/consistency.md`).
 
 use super::{
     Outcome, ensure_eq,
@@ -27,7 +27,7 @@ const EVERYWHERE: [(&str, &str); 14] = [
     ("POST", "/login"),
 ];
 
-/// "`store-unavailable`: 503 + `Retry-After: 1`; retry; keep the login."
+/// "The store did not answer. **The login is alive: keep it and retry** after `Retry-After` (1 s)."
 pub(super) async fn an_outage_is_503_and_nobody_is_logged_out(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device) = site.device().await?;
@@ -57,7 +57,8 @@ pub(super) async fn an_outage_is_503_and_nobody_is_logged_out(site: &Site) -> Ou
     site.renewed(&device.token, "rotated").await.map(drop)
 }
 
-/// What needs no store is answered as ever: a token that is none of ours, a guest.
+/// "A token past its `exp` and a token that we did not sign are refused without the store"; guests
+/// and unknown paths need none either.
 pub(super) async fn an_outage_changes_no_other_answer(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     site.without_store(async {
@@ -70,8 +71,8 @@ pub(super) async fn an_outage_changes_no_other_answer(site: &Site) -> Outcome {
     .await
 }
 
-/// The half that writes may fail alone: a renewal, a logout or a login then says so, and no success
-/// is reported that did not happen.
+/// "A failed one promises nothing and may be repeated." The half that writes may fail alone: no
+/// success is reported that did not happen.
 pub(super) async fn a_store_that_cannot_write_says_so(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device) = site.device().await?;
@@ -101,8 +102,8 @@ pub(super) async fn a_store_that_cannot_write_says_so(site: &Site) -> Outcome {
     site.renewed(&device.token, "replayed").await.map(drop)
 }
 
-/// "`GET /healthz` (200 while the process runs) and `GET /readyz` (503 while the store cannot be
-/// reached or the server drains)"; a drained node still answers.
+/// Healthy is the process that runs; ready is the node whose store answers and that does not drain.
+/// A drained node still answers.
 pub(super) async fn readiness_is_not_health(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;

@@ -36,7 +36,7 @@ pub(super) async fn bearer_in_any_letter_case(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "A malformed Bearer value" is 400 `request-malformed`.
+/// "`Bearer` without a token, or with characters that no token has: 400."
 pub(super) async fn a_malformed_bearer_value_is_400(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let token = device.token.as_bytes();
@@ -59,7 +59,7 @@ pub(super) async fn a_malformed_bearer_value_is_400(site: &Site) -> Outcome {
     site.expect_alive(&device.token).await
 }
 
-/// "An `Authorization` of another scheme is no presentation."
+/// "Nothing, or an `Authorization` of another scheme: no presentation: 401 `token-missing`."
 pub(super) async fn another_scheme_is_no_presentation(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let others = [
@@ -83,8 +83,8 @@ pub(super) async fn another_scheme_is_no_presentation(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "400 `request-malformed`: two `Authorization` headers of which one is Bearer": no framework's
-/// pick of the first, or the last, decides.
+/// "Two `Authorization` headers of which one is Bearer: 400": no framework's pick of the first, or
+/// the last, decides.
 pub(super) async fn two_authorization_headers_are_400(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let good = bearer(&device.token);
@@ -105,7 +105,7 @@ pub(super) async fn two_authorization_headers_are_400(site: &Site) -> Outcome {
     site.expect_alive(&device.token).await
 }
 
-/// "Two cookies of the name" are 400; "several `Cookie` headers are one list (HTTP/2)".
+/// "Two cookies of the name: 400"; "several `Cookie` header lines are one list".
 pub(super) async fn two_cookies_of_the_name_are_400(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let good = cookie(&device.token);
@@ -141,7 +141,7 @@ pub(super) async fn another_cookie_is_no_presentation(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "Bearer and cookie at once" are 400, the same token or not.
+/// "Bearer and cookie at once: 400", the same token or not.
 pub(super) async fn both_at_once_are_400(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let other = site.sign_in(&user).await?;
@@ -169,8 +169,8 @@ async fn expect_as_if_alone(site: &Site, token: &str, beside: (&str, &str)) -> O
     Ok(())
 }
 
-/// "A header or cookie of a transport that is off is no presentation: not read, not counted, and it
-/// switches no rule off." Here the cookie is off.
+/// "A header or cookie of a transport that is off is not read, not counted, and switches no rule
+/// off." Here the cookie is off.
 pub(super) async fn a_cookie_is_not_read_where_it_is_off(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     expect_as_if_alone(site, &device.token, ("Cookie", &cookie(&device.token))).await?;
@@ -196,7 +196,7 @@ pub(super) async fn bearer_is_not_read_where_it_is_off(site: &Site) -> Outcome {
     site.expect_alive(&device.token).await
 }
 
-/// "Never a query string or a form body."
+/// "Never a query string, never a form field."
 pub(super) async fn never_in_a_query_or_a_form(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     for name in ["access_token", "token", COOKIE] {
@@ -210,7 +210,7 @@ pub(super) async fn never_in_a_query_or_a_form(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "`DELETE /session` … tries every token sent (expired, superseded, several cookies), ends what
+/// "It tries the tokens that were sent, expired, superseded or doubled, up to eight, and ends what
 /// they name."
 pub(super) async fn sign_out_tries_every_token(site: &Site) -> Outcome {
     let user = site.user().await?;

@@ -33,8 +33,7 @@ async fn at_once<T>(
     running.into_iter().filter_map(|(_, outcome)| outcome).collect()
 }
 
-/// "Any number of tabs that share the token, renewing at once …: the honest client keeps its
-/// session, and exactly one successor token exists."
+/// "All clients that share one token get the same successor, however many renew at once."
 pub(super) async fn sixty_four_renewals_have_one_successor(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let renewals = (0..64).map(|_| site.renew(&device.token)).collect();
@@ -54,7 +53,8 @@ pub(super) async fn sixty_four_renewals_have_one_successor(site: &Site) -> Outco
     site.expect_alive(&newest).await
 }
 
-/// "Renew in a loop against `logout_all`": nothing is alive afterwards.
+/// "A renewal under way: succeeds before the logout or is denied after it; it never brings a
+/// session back." Here a client renews in a loop.
 pub(super) async fn no_renewal_survives_a_logout(site: &Site) -> Outcome {
     let site = &site
         .fresh_with(|b| b.min_renewal_interval(Duration::from_millis(3)).grace(logout_all::Grace::of(Duration::from_millis(1))).window(Duration::from_millis(1)))
@@ -90,8 +90,7 @@ pub(super) async fn no_renewal_survives_a_logout(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// The same with the swap itself held back until the logout is over: "Every mutation never creates
-/// a row, and never swaps in a dead one".
+/// The same with the swap itself held back until the logout is over.
 pub(super) async fn a_rotation_that_comes_too_late_is_lost(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, victim) = site.device().await?;
@@ -113,7 +112,7 @@ pub(super) async fn a_rotation_that_comes_too_late_is_lost(site: &Site) -> Outco
     Ok(())
 }
 
-/// "A touch … cannot bring a row back": activity that is written down after the logout.
+/// "Activity that is still to be written down: changes rows that are there, and creates none."
 pub(super) async fn a_touch_that_comes_too_late_revives_nothing(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, victim) = site.device().await?;
@@ -130,8 +129,8 @@ pub(super) async fn a_touch_that_comes_too_late_revives_nothing(site: &Site) -> 
     Ok(())
 }
 
-/// Logins against "log out everywhere": each login is signed in or overtaken, and none that was
-/// answered before the logout began is alive after it.
+/// "A login under way: fails with `login-overtaken`": each of many is signed in or overtaken, and
+/// none that was answered before the logout began is alive after it.
 pub(super) async fn logins_race_with_a_logout(site: &Site) -> Outcome {
     let user = site.user().await?;
     let killer = site.sign_in(&user).await?;
@@ -156,7 +155,7 @@ pub(super) async fn logins_race_with_a_logout(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "Of any number of logins at once, no more than the limit are ever live."
+/// "**The device limit** is enforced in the same transaction as the insert."
 pub(super) async fn parallel_logins_keep_the_device_limit(site: &Site) -> Outcome {
     let site = &site.fresh_with(|b| b.device_limit(DeviceLimit::Evict(3))).await?;
     let user = site.user().await?;
@@ -174,7 +173,7 @@ pub(super) async fn parallel_logins_keep_the_device_limit(site: &Site) -> Outcom
     Ok(())
 }
 
-/// Two devices log out everything at once: both succeed, and it is idempotent.
+/// "Every ending is idempotent": two devices log everything out at once.
 pub(super) async fn two_logouts_at_once_both_succeed(site: &Site) -> Outcome {
     let user = site.user().await?;
     let (one, two) = (site.sign_in(&user).await?, site.sign_in(&user).await?);

@@ -1,9 +1,9 @@
-//! Renewal, R1 to R3 (`docs/scheme.md`, "Operations"): the rule in `Session-Renewal`, and the
-//! column `Set-Cookie`.
+//! Renewal, R1 to R3 (`docs/scheme.md`, "Renewal"): the rule in `Session-Renewal`, and the column
+//! `Set-Cookie`.
 
 use std::time::Duration;
 
-use logout_all::{Grace, Recovery};
+use logout_all::{AppClaims, AuthError, ClaimsSource, Grace, Recovery, UserData, UserId};
 
 use super::{
     Outcome, Violation, ensure, ensure_eq,
@@ -46,8 +46,8 @@ enum CookieNews {
 
 use CookieNews::{Set, Unchanged};
 
-/// "R1 **rotated**: is current; the last rotation is at least the minimum renewal interval ago (a
-/// login is none of these): new token, new refTokID; Set-Cookie yes."
+/// R1: "the current token, and its last rotation, recovery or re-mint is at least the minimum
+/// renewal interval ago (a login is none of these): new token, new refTokID"; Set-Cookie yes.
 pub(super) async fn r1_the_current_token_is_rotated(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -64,8 +64,7 @@ pub(super) async fn r1_the_current_token_is_rotated(site: &Site) -> Outcome {
     site.expect_alive(&third.token).await
 }
 
-/// "R1c **coalesced**: is current; the interval has not passed: the row's token again; Set-Cookie
-/// no."
+/// R1c: "the current token, within the interval: the row's token again"; no cookie.
 pub(super) async fn r1c_a_renewal_too_soon_is_coalesced(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -81,8 +80,8 @@ pub(super) async fn r1c_a_renewal_too_soon_is_coalesced(site: &Site) -> Outcome 
     renewed(site, &second.token, "rotated", Set).await.map(drop)
 }
 
-/// "R1c … Set-Cookie no, unless the one presented is past its `exp`": its client would go on with
-/// the expired one.
+/// R1c: Set-Cookie "only if the presented one is past its `exp`": its client would go on with the
+/// expired one.
 pub(super) async fn r1c_replaces_an_expired_copy(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -95,8 +94,8 @@ pub(super) async fn r1c_replaces_an_expired_copy(site: &Site) -> Outcome {
     site.expect_alive(&again.token).await
 }
 
-/// "R2 **replayed**: is the direct predecessor, and the successor was rotated in within the grace:
-/// the *same* successor; the same bytes where the algorithm is deterministic; Set-Cookie yes."
+/// R2: "the direct predecessor, and the rotation is younger than the grace …: the successor that is
+/// there already"; "with HS256, `EdDSA` and RS256 the bytes are the same too"; Set-Cookie yes.
 pub(super) async fn r2_a_second_renewal_is_replayed(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -109,7 +108,8 @@ pub(super) async fn r2_a_second_renewal_is_replayed(site: &Site) -> Outcome {
     site.expect_alive(&successor.token).await
 }
 
-/// "R2 … or was first seen less than the *window* ago": a tab that slept through the rotation.
+/// R2: "**or** the successor was first seen less than the window ago": a tab that slept through the
+/// rotation.
 pub(super) async fn r2_counts_from_when_the_successor_was_first_seen(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -122,7 +122,8 @@ pub(super) async fn r2_counts_from_when_the_successor_was_first_seen(site: &Site
     Ok(())
 }
 
-/// "… (also when the grace is none)."
+/// "With `Grace::none()` … a renewal with it still works within the window, or until the successor
+/// was seen."
 pub(super) async fn r2_holds_without_grace(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.grace(Grace::none())).await?;
     let (_, device) = site.device().await?;
@@ -133,7 +134,7 @@ pub(super) async fn r2_holds_without_grace(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "R1c and R2 never hand out an expired token: a spent one gets a fresh `iat`/`exp`."
+/// "A token that would be spent gets fresh times instead."
 pub(super) async fn r2_never_hands_out_a_spent_token(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -148,8 +149,8 @@ pub(super) async fn r2_never_hands_out_a_spent_token(site: &Site) -> Outcome {
     site.expect_alive(&replayed.token).await
 }
 
-/// "R3 **recovered**: is the direct predecessor, beyond the grace, while `confirmed_at` is none: the
-/// client never got the answer: same refTokID, fresh `iat`/`exp`; Set-Cookie yes."
+/// R3: "the direct predecessor, later, and **nobody has shown the successor**: the answer was lost:
+/// the successor with fresh times"; Set-Cookie yes.
 pub(super) async fn r3_a_lost_answer_is_recovered(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -164,7 +165,7 @@ pub(super) async fn r3_a_lost_answer_is_recovered(site: &Site) -> Outcome {
     site.expect_alive(&recovered.token).await
 }
 
-/// "`Within(duration)` and `Never` narrow R3 (with `Never` one lost answer is theft)."
+/// "`Within(d)` ends it `d` after the rotation; with `Never` one lost answer is theft."
 pub(super) async fn r3_can_be_narrowed(site: &Site) -> Outcome {
     let never = site.fresh_with(|builder| builder.recovery(Recovery::Never)).await?;
     let within =
@@ -184,7 +185,7 @@ pub(super) async fn r3_can_be_narrowed(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "`renew(presented)` accepts a validly signed token even past its `exp`."
+/// "A renewal accepts a validly signed token also past its `exp`: the row decides."
 pub(super) async fn an_expired_token_is_renewed(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -194,8 +195,8 @@ pub(super) async fn an_expired_token_is_renewed(site: &Site) -> Outcome {
     site.expect_alive(&renewed.token).await
 }
 
-/// "`exp` never goes past the absolute limit"; "renewal never extends past it"; "`renew_after` …
-/// never past the end of the session".
+/// "Renewal never extends a session, and `exp` never goes past, the absolute limit"; `renew_after`
+/// is "never past the end of the session".
 pub(super) async fn no_renewal_outlives_the_absolute_limit(site: &Site) -> Outcome {
     let site = &site
         .fresh_with(|b| b.idle(Duration::from_hours(2)).absolute(Duration::from_hours(3)))
@@ -215,8 +216,32 @@ pub(super) async fn no_renewal_outlives_the_absolute_limit(site: &Site) -> Outco
     site.renew(&token).await?.problem("session-ended")?.without("Session-Renewal").map(drop)
 }
 
-/// "The interval keeps a straggler's predecessor the *direct* one even when requests and answers
-/// are late": a second tab that renews with the old token is replayed, round after round.
+struct AlwaysAdmin;
+
+impl ClaimsSource for AlwaysAdmin {
+    async fn claims(&self, _: &UserId, _: Option<&UserData>) -> Result<AppClaims, AuthError> {
+        Ok(AppClaims::from_value(&serde_json::json!({ "role": "admin" }))?)
+    }
+}
+
+/// "With a `ClaimsSource` the new token's claims are made afresh … Without one they are copied from
+/// the presented token."
+pub(super) async fn claims_come_from_their_source(site: &Site) -> Outcome {
+    let with_source = site.fresh_with(|builder| builder.claims_source(AlwaysAdmin)).await?;
+    for (site, role) in [(site, "tester"), (&with_source, "admin")] {
+        let (_, device) = site.device().await?;
+        let renewed = site.renewed(&device.token, "rotated").await?;
+        ensure_eq!(renewed.jwt()?.text("role"), role, "the claim in the token");
+        let session = site.show(&renewed.token).await?.json()?;
+        ensure_eq!(session["claims"], serde_json::json!({ "role": role }), "the claims shown");
+        let replayed = site.renewed(&device.token, "replayed").await?;
+        ensure_eq!(replayed.token, renewed.token, "the successor, byte for byte");
+    }
+    Ok(())
+}
+
+/// "So a request that was sent with the predecessor still finds it the *direct* predecessor when it
+/// arrives late": a second tab that renews with the old token is replayed, round after round.
 pub(super) async fn late_answers_cost_nobody_the_session(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;

@@ -1,5 +1,6 @@
 //! The routes and what they answer when all is well (`docs/http.md`, "Routes").
 
+use logout_all::{By, EndReason};
 use serde_json::Value;
 
 use super::{
@@ -54,7 +55,7 @@ fn to(method: &str, target: &str) -> Request {
     if method == "PATCH" { request.json(r#"{"label":"x"}"#) } else { request }
 }
 
-/// "`GET /session`: who am I", and every member of its answer.
+/// "`GET /session`: who am I", and every member of the session document.
 pub(super) async fn session_says_who_i_am(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let answer = site.show(&device.token).await?;
@@ -88,8 +89,8 @@ pub(super) async fn head_is_get_without_a_body(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "A 405 with `Allow`"; "OPTIONS is 405 (CORS is the application's layer)"; "never a state change
-/// by GET".
+/// 405 with `Allow`; "OPTIONS is 405: answer preflights in the application's CORS layer"; nothing
+/// changes by GET.
 pub(super) async fn other_methods_are_405(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let own = format!("/auth/sessions/{}", device.guid);
@@ -112,8 +113,7 @@ pub(super) async fn other_methods_are_405(site: &Site) -> Outcome {
     site.expect_alive(&device.token).await
 }
 
-/// "Anything else under the prefix (a guid that is not canonical too) is a 404 … on all frameworks
-/// alike"; "a folded or trailing slash must never turn one route into another".
+/// "Paths are exact: `/sessions/`, `//session`, `/%73ession` and a guid in upper case are 404."
 pub(super) async fn other_paths_are_404(site: &Site) -> Outcome {
     let (_, device) = site.device().await?;
     let guid = device.guid.to_string();
@@ -157,7 +157,7 @@ pub(super) async fn every_guarded_route_wants_a_token(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// `session-ended` on every route, "401" in the column of failures.
+/// `session-ended` on every route that wants a session.
 pub(super) async fn an_ended_session_is_denied_everywhere(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let other = site.sign_in(&user).await?;
@@ -169,7 +169,8 @@ pub(super) async fn an_ended_session_is_denied_everywhere(site: &Site) -> Outcom
     site.expect_alive(&other.token).await
 }
 
-/// "`GET /sessions`: this user's devices, newest activity first", and every member of a device.
+/// "`GET /sessions`: the user's devices, newest activity first", and every member of a device
+/// document.
 pub(super) async fn devices_are_listed(site: &Site) -> Outcome {
     const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
     let site = &site.fresh().await?;
@@ -198,8 +199,8 @@ pub(super) async fn devices_are_listed(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "`DELETE /sessions/{guid}`: log out one device; one's own too. 404 for another user's or an
-/// unknown one."
+/// "`DELETE /sessions/{guid}`: signs one device out, one's own too"; "404 if the user has no such
+/// live session"; "another user's guid is not told from an unknown one".
 pub(super) async fn one_device_is_logged_out(site: &Site) -> Outcome {
     let (user, own) = site.device().await?;
     let (other, stranger) = (site.sign_in(&user).await?, site.device().await?.1);
@@ -219,7 +220,7 @@ pub(super) async fn one_device_is_logged_out(site: &Site) -> Outcome {
     site.expect_denied(&own.token, "session-ended").await
 }
 
-/// "`DELETE /sessions`: log out everywhere, this device included; 200 `{"ended":n}`."
+/// "`DELETE /sessions`: signs out everywhere, this device included: 200 `{"ended":n}`."
 pub(super) async fn everything_is_logged_out(site: &Site) -> Outcome {
     let (user, own) = site.device().await?;
     let (stranger, mut devices) = (site.device().await?.1, vec![own.clone()]);
@@ -239,7 +240,32 @@ pub(super) async fn everything_is_logged_out(site: &Site) -> Outcome {
     site.expect_alive(&stranger.token).await
 }
 
-/// "`DELETE /sessions/others`: log out every other device; 200 `{"ended":n}`."
+/// "The reasons `logout`, `others` and `everywhere`" stand in the journal, and by whom.
+pub(super) async fn the_journal_says_why_and_by_whom(site: &Site) -> Outcome {
+    let (user, first) = site.device().await?;
+    let second = site.sign_in(&user).await?;
+    site.sign_in(&user).await?;
+    let other = format!("/auth/sessions/{}", second.guid);
+    site.ask(&first.token, "DELETE", &other).await?.status(204)?;
+    site.ask(&first.token, "DELETE", "/auth/sessions/others").await?.status(200)?;
+    site.ask(&first.token, "DELETE", "/auth/session").await?.status(204)?;
+    let last = site.sign_in(&user).await?;
+    site.ask(&last.token, "DELETE", "/auth/sessions").await?.status(200)?;
+    let history = site.sessions().history(&user.id, 10).await?;
+    let mut found: Vec<_> = history.into_iter().map(|entry| (entry.reason, entry.by)).collect();
+    found.reverse();
+    let by_first = By::Device(first.guid);
+    let wanted = [
+        (EndReason::Logout, by_first.clone()),
+        (EndReason::Others, by_first.clone()),
+        (EndReason::Logout, by_first),
+        (EndReason::Everywhere, By::Device(last.guid)),
+    ];
+    ensure_eq!(found, wanted, "the journal");
+    Ok(())
+}
+
+/// "`DELETE /sessions/others`: signs out every other device: 200 `{"ended":n}`."
 pub(super) async fn the_others_are_logged_out(site: &Site) -> Outcome {
     let (user, own) = site.device().await?;
     let others = [site.sign_in(&user).await?, site.sign_in(&user).await?];
@@ -256,8 +282,7 @@ pub(super) async fn the_others_are_logged_out(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "`DELETE /session`: log out this device. It tries every token sent (expired, superseded, several
-/// cookies), ends what they name, and answers 204 even if nothing ended."
+/// "It answers 204 even if nothing ended"; "expired and superseded tokens end their session too".
 pub(super) async fn sign_out_always_succeeds(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let sign_out = async |token: &str| -> Outcome {
@@ -282,8 +307,7 @@ pub(super) async fn sign_out_always_succeeds(site: &Site) -> Outcome {
     site.renew(&expired.token).await?.problem("session-ended").map(drop)
 }
 
-/// "A query parameter that a route does not know is 400 and changes nothing (a typo must not sign
-/// anybody out)."
+/// "No route takes a query parameter. Any is a 400: a typo must not sign anybody out."
 pub(super) async fn an_unknown_query_changes_nothing(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let other = site.sign_in(&user).await?;
@@ -301,8 +325,8 @@ pub(super) async fn an_unknown_query_changes_nothing(site: &Site) -> Outcome {
     site.ask(&device.token, "GET", "/auth/session?").await?.status(200).map(drop)
 }
 
-/// "`GET /jwks.json`: public keys, where the algorithm has any; `Cache-Control: public,
-/// max-age=300`"; 404 otherwise: a symmetric key is never exported.
+/// "`GET /jwks.json`: the public keys"; "404 where every key is a secret"; "`Cache-Control: public,
+/// max-age=300`, no `Vary`".
 pub(super) async fn public_keys_are_published(site: &Site) -> Outcome {
     let path = "/auth/jwks.json";
     site.ask_plainly("GET", path).await?.problem("not-found")?;

@@ -235,8 +235,8 @@ impl Site {
         answer.problem(code)?.without("Set-Cookie").map(drop)
     }
 
-    /// Reads a token answer: "`{"token":"…","token_type":"Bearer","expires_in":3600,
-    /// "renew_after":2880,"guid":"…","evicted":[guids]}`; over the cookie there is no `token`".
+    /// Reads a token answer (`docs/http.md`, "Token answer"): `token` "only over Bearer; over the
+    /// cookie it is absent and the cookie has it".
     ///
     /// A renewal that changes nothing sets no cookie: the token is then the one that was shown.
     pub(super) fn granted(&self, answer: &Answer, shown: &str) -> Result<Granted, Violation> {
@@ -299,9 +299,9 @@ impl Site {
     }
 }
 
-/// "A panic, a 500 or a hang on any input is a defect"; "`Cache-Control: no-store` and `Vary`
-/// on every answer that the library writes (but the keys)"; a token goes out in token answers
-/// alone, and never over both transports.
+/// No input is answered with 500; "`Cache-Control: no-store` and `Vary: Authorization, Cookie`" stand
+/// on "everything that the library writes", but the keys; a token goes out in token answers alone,
+/// and "a token never goes out over both".
 fn check_every_answer(answer: &Answer) -> Result<(), Violation> {
     if answer.response.status() == 500 {
         return Err(answer.violates("no input may be answered with 500"));
@@ -341,7 +341,7 @@ pub(super) fn cookie_set(answer: &Answer) -> Option<(String, String)> {
     Some((token.to_owned(), attributes.to_owned()))
 }
 
-/// `Set-Cookie` that removes the cookie: "Clearing repeats the attributes with `Max-Age=0`".
+/// `Set-Cookie` that removes the cookie: the same attributes, or some browsers keep it.
 pub(super) fn cleared() -> String {
     format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
 }

@@ -1,5 +1,4 @@
-//! "R4 **reuse**: anything else that we signed for this row: theft", and "R5 **ended**"
-//! (`docs/scheme.md`, "Operations").
+//! Reuse, R4, and what is over, R5 (`docs/scheme.md`, "Renewal" and "Theft").
 
 use std::time::Duration;
 
@@ -22,7 +21,8 @@ async fn stolen(site: &Site) -> Result<(User, Device, Granted, Device), Violatio
     Ok((user, device, successor, bystander))
 }
 
-/// "R4: ended by policy: `Reuse::EndDevice` (default)"; the answer is "as R5"; Set-Cookie no.
+/// "`EndDevice` (default): that device session"; "the client sees `session-ended`, as for any other
+/// ending"; Set-Cookie no.
 pub(super) async fn r4_reuse_ends_the_device_and_only_that(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device, successor, bystander) = stolen(site).await?;
@@ -40,7 +40,8 @@ pub(super) async fn r4_reuse_ends_the_device_and_only_that(site: &Site) -> Outco
     site.sign_in(&user).await.map(drop)
 }
 
-/// "Anything else": also a token that is two rotations old, within every grace and window.
+/// R4: "anything else that we signed for this row": also a token that is two rotations old, within
+/// every grace and window.
 pub(super) async fn r4_a_token_two_rotations_old_is_reuse(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -51,7 +52,7 @@ pub(super) async fn r4_a_token_two_rotations_old_is_reuse(site: &Site) -> Outcom
     site.expect_denied(&third.token, "session-ended").await
 }
 
-/// "`EndAll`."
+/// "`EndAll`: all sessions of the user, and fences logins under way."
 pub(super) async fn r4_reuse_can_end_everything(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.reuse(Reuse::EndAll)).await?;
     let (_, device, _, bystander) = stolen(site).await?;
@@ -59,7 +60,7 @@ pub(super) async fn r4_reuse_can_end_everything(site: &Site) -> Outcome {
     site.expect_denied(&bystander.token, "session-ended").await
 }
 
-/// "`DenyOnly`."
+/// "`DenyOnly`: nothing; the request is denied."
 pub(super) async fn r4_reuse_can_end_nothing(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.reuse(Reuse::DenyOnly)).await?;
     let (_, device, successor, _) = stolen(site).await?;
@@ -67,8 +68,8 @@ pub(super) async fn r4_reuse_can_end_nothing(site: &Site) -> Outcome {
     site.expect_alive(&successor.token).await
 }
 
-/// "A forged token with a rotated-away refTokID must not end the victim's session: the signature is
-/// checked first" (`docs/security.md`).
+/// "A forged token that names a refTokID which was rotated away ends nothing: the signature comes
+/// first."
 pub(super) async fn r4_a_forgery_ends_nothing(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device, successor, _) = stolen(site).await?;
@@ -83,8 +84,8 @@ pub(super) async fn r4_a_forgery_ends_nothing(site: &Site) -> Outcome {
     site.expect_alive(&successor.token).await
 }
 
-/// "R5 **ended**: row absent, expired, an epoch behind, or user not active (checked first, in every
-/// branch): denied, nothing, no."
+/// R5: "row absent, expired, behind an epoch; user not active (checked first, in every branch):
+/// `session-ended`: unchanged: no".
 pub(super) async fn r5_what_is_over_is_not_renewed(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let user = site.user().await?;

@@ -1,19 +1,19 @@
-//! Verification, V1 to V4 (`docs/scheme.md`, "Operations").
+//! Verification, V1 to V4 (`docs/scheme.md`, "Verification").
 
 use std::time::{Duration, SystemTime};
 
-use logout_all::{Before, By, EndReason, Grace};
+use logout_all::{Before, By, EndReason, Grace, SigningKey};
 
 use super::{
     Outcome, Violation, ensure, ensure_eq,
     site::{Site, eventually},
-    token::Jwt,
+    token::{Jwt, Secret},
 };
 use crate::counted::Verb;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// "V1 row absent, expired, an epoch behind, or user not active: denied."
+/// V1: "no row; expired; an epoch moved; user not active: `session-ended`".
 pub(super) async fn v1_what_is_over_is_denied(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let user = site.user().await?;
@@ -40,7 +40,7 @@ pub(super) async fn v1_what_is_over_is_denied(site: &Site) -> Outcome {
     site.expect_denied(&device.token, "session-ended").await
 }
 
-/// "V1 … expired": the idle limit, counted from the last activity, and moved by activity.
+/// V1, expired: the idle limit, counted from the last activity, and moved by activity.
 pub(super) async fn v1_an_idle_session_is_over(site: &Site) -> Outcome {
     const IDLE: Duration = Duration::from_secs(1600);
     let site = &site.fresh_with(|b| b.token_lifetime(IDLE).idle(IDLE)).await?;
@@ -54,8 +54,8 @@ pub(super) async fn v1_an_idle_session_is_over(site: &Site) -> Outcome {
     site.renew(&renewed.token).await?.problem("session-ended")?.without("Set-Cookie").map(drop)
 }
 
-/// "V2 refTokID is current: accepted. Queue a touch (last seen, user agent) and … a confirmation,
-/// which reaches the store within 1 s."
+/// V2: "activity and confirmation are queued"; "`last_seen_at` is written behind, at most once per
+/// granularity (60 s) and session".
 pub(super) async fn v2_activity_is_recorded(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device) = site.device().await?;
@@ -76,7 +76,7 @@ pub(super) async fn v2_activity_is_recorded(site: &Site) -> Outcome {
     .await
 }
 
-/// "`verify`: … then one indexed read and **no** synchronous write."
+/// "Then one read brings the row, both epochs and the user"; "no write is waited for".
 pub(super) async fn v2_costs_one_read(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -89,8 +89,8 @@ pub(super) async fn v2_costs_one_read(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "V3 refTokID is the direct predecessor and within grace: accepted … touches nothing." Afterwards
-/// "V4 any other: denied as superseded. Verify never ends a session."
+/// V3: "it is the direct predecessor, within the grace: accepted". Afterwards V4: "any other:
+/// `token-superseded`".
 pub(super) async fn v3_the_predecessor_is_accepted_within_the_grace(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, first) = site.device().await?;
@@ -107,7 +107,7 @@ pub(super) async fn v3_the_predecessor_is_accepted_within_the_grace(site: &Site)
     site.expect_alive(&second.token).await
 }
 
-/// V4 for older ones: "a late request from a sleeping tab must not log anyone out".
+/// "**Verify never ends a session.** A late request from a sleeping tab logs nobody out."
 pub(super) async fn v4_an_older_token_is_superseded_and_ends_nothing(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -129,7 +129,7 @@ pub(super) async fn v4_an_older_token_is_superseded_and_ends_nothing(site: &Site
     site.expect_alive(&newest.token).await
 }
 
-/// "`Grace::none()` is the literal scheme: the old token stops at the very moment of rotation."
+/// "With `Grace::none()` the old token stops at the very moment of the rotation."
 pub(super) async fn without_grace_the_old_token_stops_at_once(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.grace(Grace::none())).await?;
     let (_, first) = site.device().await?;
@@ -138,7 +138,7 @@ pub(super) async fn without_grace_the_old_token_stops_at_once(site: &Site) -> Ou
     site.expect_alive(&second.token).await
 }
 
-/// "A validly signed token past its `exp` is denied as expired without asking the store."
+/// "A token past its `exp` is `token-expired`, and the store is not asked."
 pub(super) async fn an_expired_token_costs_nothing(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -158,7 +158,7 @@ pub(super) async fn an_expired_token_costs_nothing(site: &Site) -> Outcome {
     site.renew(&device.token).await?.status(200).map(drop)
 }
 
-/// "Leeway on `exp`": a node whose clock runs ahead may be told to wait.
+/// "A token's `exp`: the node's clock, plus the leeway."
 pub(super) async fn leeway_is_added_to_exp(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.leeway(Duration::from_mins(1))).await?;
     let (_, device) = site.device().await?;
@@ -168,8 +168,8 @@ pub(super) async fn leeway_is_added_to_exp(site: &Site) -> Outcome {
     site.expect_denied(&device.token, "token-expired").await
 }
 
-/// "The user of the token must equal the user of the row": a token of another user with this guid,
-/// correctly signed, opens nothing and says nothing.
+/// "The user in the token must be the user of the row": another user's with this guid, correctly
+/// signed, opens nothing and says nothing.
 pub(super) async fn the_users_of_token_and_row_must_agree(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;
     let other = site.user().await?;
@@ -196,6 +196,26 @@ pub(super) async fn auth_time_stays_through_renewals(site: &Site) -> Outcome {
     }
     ensure!(second.number("iat") >= first.number("iat") + 100, "iat is fresh");
     ensure!(second.ref_tok_id() != first.ref_tok_id(), "refTokID is new");
+    Ok(())
+}
+
+/// A key is replaced while the server runs: both verify, the new one signs, and whoever comes with
+/// the forgotten one's "gets `token-invalid` and signs in".
+pub(super) async fn keys_change_while_the_server_runs(site: &Site) -> Outcome {
+    let site = &site.fresh().await?;
+    let (_, device) = site.device().await?;
+    let keys = site.sessions().keys();
+    let old = keys.signing_kid();
+    keys.sign_with(SigningKey::hs256(Secret::random().bytes())?)?;
+    site.expect_alive(&device.token).await?;
+    let renewed = site.renewed(&device.token, "rotated").await?;
+    ensure_eq!(renewed.jwt()?.header["kid"], *keys.signing_kid(), "kid of the new token");
+    keys.forget(&old)?;
+    site.expect_alive(&renewed.token).await?;
+    let before = site.accesses().of_requests();
+    site.expect_denied(&device.token, "token-invalid").await?;
+    site.renew(&device.token).await?.problem("token-invalid")?;
+    ensure_eq!(site.accesses().of_requests(), before, "store accesses");
     Ok(())
 }
 
