@@ -120,6 +120,23 @@ pub(super) async fn a_locked_user_is_out_and_stays_out(site: &Site) -> Outcome {
     site.expect_alive(&granted.token).await
 }
 
+/// "A user who is absent or not active is denied at once, in verification and renewal, with
+/// `session-ended`. **That ends nothing**: reactivated, the user's sessions live again." A session
+/// that began while the user was locked shows it.
+pub(super) async fn an_inactive_user_is_denied_and_not_ended(site: &Site) -> Outcome {
+    let user = site.user().await?;
+    site.operate(&user, "lock").await?.status(200)?;
+    let device = site.sign_in(&user).await?;
+    for target in ["/auth/session", "/auth/sessions", "/me", "/greeting", "/private/report"] {
+        let answer = site.ask(&device.token, "GET", target).await?;
+        answer.problem("session-ended")?.without("Set-Cookie")?;
+    }
+    site.renew(&device.token).await?.problem("session-ended")?.without("Set-Cookie")?;
+    site.operate(&user, "unlock").await?.status(204)?;
+    site.expect_alive(&device.token).await?;
+    site.renewed(&device.token, "rotated").await.map(drop)
+}
+
 /// A wrong token of an operator is 403 `forbidden`, and so is none; a name that nobody has is 404.
 pub(super) async fn operators_need_the_admin_token(site: &Site) -> Outcome {
     let (user, device) = site.device().await?;

@@ -27,10 +27,13 @@
 //! # struct Users;
 //! # impl Users {
 //! #     fn new() -> Self { Self }
-//! #     async fn add(&self, _name: String, _password: String) -> Result<String, String> { todo!() }
+//! #     async fn add(&self, name: String, _password: String) -> Result<String, String> { Ok(name) }
 //! # }
-//! # impl logout_all::UserDirectory for Users {
-//! #     async fn find(&self, _: &logout_all::UserId) -> Result<logout_all::UserState, logout_all::StoreError> { todo!() }
+//! # use logout_all::{StoreError, UserDirectory, UserId, UserState};
+//! # impl UserDirectory for Users {
+//! #     async fn find(&self, _: &UserId) -> Result<UserState, StoreError> {
+//! #         Ok(UserState::Active(None))
+//! #     }
 //! # }
 //! # mod my_server {
 //! #     pub async fn serve(_: tokio::net::TcpListener, _: logout_all::Sessions, _: super::Users) {}
@@ -214,6 +217,7 @@ cases! {
     theft {
         Each r4_reuse_ends_the_device_and_only_that,
         Each r4_a_token_two_rotations_old_is_reuse,
+        Each r4_a_coalesced_renewal_counts_as_use,
         Each r4_reuse_can_end_everything,
         Each r4_reuse_can_end_nothing,
         Each r4_a_forgery_ends_nothing,
@@ -225,6 +229,7 @@ cases! {
         Each a_password_change_overtakes_logins_under_way,
         Each a_hash_read_before_the_ticket_does_not_sign_in,
         Each a_locked_user_is_out_and_stays_out,
+        Each an_inactive_user_is_denied_and_not_ended,
         Each operators_need_the_admin_token,
     }
     outage {

@@ -17,6 +17,7 @@ enum Fault {
     Query,
     CrossSite,
     Token,
+    Forged,
     Length,
     MediaType,
     Syntax,
@@ -25,11 +26,12 @@ enum Fault {
 }
 
 use Fault::{
-    CrossSite, Form, Length, MediaType, Method, Path, Query, Shape, Store, Syntax, Token,
+    CrossSite, Forged, Form, Length, MediaType, Method, Path, Query, Shape, Store, Syntax, Token,
 };
 
-const ALL: [Fault; 11] =
-    [Path, Form, Method, Query, CrossSite, Token, Length, MediaType, Syntax, Shape, Store];
+const ALL: [Fault; 12] = [
+    Path, Form, Method, Query, CrossSite, Token, Forged, Length, MediaType, Syntax, Shape, Store,
+];
 
 impl Fault {
     fn code(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Fault {
             Query | Syntax => "request-malformed",
             CrossSite => "cross-site",
             Token => "token-missing",
+            Forged => "token-invalid",
             Length => "content-too-large",
             Shape => "unprocessable",
             Store => "store-unavailable",
@@ -59,13 +62,14 @@ fn faulty(site: &Site, device: &Device, faults: &[Fault]) -> Request {
     }
     let request = Request::new(if has(Method) { "PUT" } else { "PATCH" }, &target);
     // A Bearer token switches the cross-site rule off, a cookie brings the header of its own.
+    let token = if has(Forged) { "forged" } else { &device.token };
     let request = match (has(Token), has(CrossSite)) {
         (true, false) => request,
         (true, true) => request.header("Sec-Fetch-Site", "cross-site"),
         (false, true) => request
-            .header("Cookie", super::site::cookie(&device.token))
+            .header("Cookie", super::site::cookie(token))
             .header("Sec-Fetch-Site", "cross-site"),
-        (false, false) => site.present(&device.token, request),
+        (false, false) => site.present(token, request),
     };
     let request = if has(Form) {
         request.header("Content-Type", "application/x-www-form-urlencoded")
@@ -90,6 +94,7 @@ fn together(site: &Site, first: Fault, second: Fault) -> bool {
     let cross_site_applies = site.cookie_is_on() && (site.by_cookie() || has(Token));
     (!has(CrossSite) || cross_site_applies)
         && pair != [Form, MediaType]
+        && pair != [Token, Forged]
         && pair != [Syntax, Shape]
 }
 

@@ -52,6 +52,18 @@ pub(super) async fn r4_a_token_two_rotations_old_is_reuse(site: &Site) -> Outcom
     site.expect_denied(&third.token, "session-ended").await
 }
 
+/// R1c: "confirmed, if it was not": a client that has renewed with the successor has received it, and
+/// whoever comes with the predecessor after that has a copy.
+pub(super) async fn r4_a_coalesced_renewal_counts_as_use(site: &Site) -> Outcome {
+    let site = &site.fresh().await?;
+    let (_, device) = site.device().await?;
+    let successor = site.renewed(&device.token, "rotated").await?;
+    site.renewed(&successor.token, "coalesced").await?;
+    site.advance(30 * SECOND);
+    site.renew(&device.token).await?.problem("session-ended")?;
+    site.expect_denied(&successor.token, "session-ended").await
+}
+
 /// "`EndAll`: all sessions of the user, and fences logins under way."
 pub(super) async fn r4_reuse_can_end_everything(site: &Site) -> Outcome {
     let site = &site.fresh_with(|builder| builder.reuse(Reuse::EndAll)).await?;
