@@ -142,6 +142,7 @@ impl App {
         let sign_in = request.begin(user.as_ref()).await.map_err(transport_off)?;
         let turn = self.turn(counter).await?;
         self.authenticate(&turn, counter, user.as_ref(), password).await?;
+        drop(turn); // nobody waits for a core while this waits for the store
         Ok(sign_in.finish(&()).await?)
     }
 

@@ -5,6 +5,7 @@
 
 use std::{fs, path::Path};
 
+mod quotes;
 mod users;
 
 #[rustfmt::skip]
