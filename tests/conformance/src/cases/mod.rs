@@ -27,10 +27,15 @@
 //! # struct Users;
 //! # impl Users {
 //! #     fn new() -> Self { Self }
-//! #     async fn add(&self, _name: String, _password: String) -> Result<String, String> { todo!() }
+//! #     async fn add(&self, name: String, _password: String) -> Result<String, String> { Ok(name) }
 //! # }
 //! # impl logout_all::UserDirectory for Users {
-//! #     async fn find(&self, _: &logout_all::UserId) -> Result<logout_all::UserState, logout_all::StoreError> { todo!() }
+//! #     async fn find(
+//! #         &self,
+//! #         _: &logout_all::UserId,
+//! #     ) -> Result<logout_all::UserState, logout_all::StoreError> {
+//! #         Ok(logout_all::UserState::Active(None))
+//! #     }
 //! # }
 //! # mod my_server {
 //! #     pub async fn serve(_: tokio::net::TcpListener, _: logout_all::Sessions, _: super::Users) {}
