@@ -107,12 +107,13 @@ pub(crate) struct Events {
     lost: Arc<AtomicU8>,
 }
 
-/// Which half of a store an answer is of. A full disk fails the writes and no read: one side's
-/// success says nothing about the other.
+/// Which part of the stores an answer is of. A full disk fails the writes and no read: one side's
+/// success says nothing about another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Reads = 1,
     Writes = 2,
+    Directory = 4,
 }
 
 impl Events {

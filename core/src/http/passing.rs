@@ -3,7 +3,7 @@
 use super::{Refusal, answers::set_cookie};
 use crate::{
     scheme::Denied,
-    sessions::{Activity, AuthError, ClientInfo, Renewed, Sessions, Verified},
+    sessions::{Activity, AuthError, CookieNews, OnReuse, Renewed, Sessions, Verified},
     wire::{PassingRenewal, Presented, Provenance, RawToken, Transport, provenance},
 };
 
@@ -72,27 +72,34 @@ impl Sessions {
             Ok(session) if session.renew_after().is_zero() => {
                 // The session stands whatever becomes of the renewal: the next page load tries
                 // again.
-                let renewed = self.renew(token.expose(), client).await.ok();
-                let renewed_cookie = renewed.as_ref().map(|renewed| self.renewed_cookie(renewed));
+                let renewed = self.renew_reacting(token.expose(), client, OnReuse::Deny).await;
+                let renewed_cookie = renewed.ok().and_then(|renewed| self.renewed_cookie(&renewed));
                 Ok(Admitted { session: Some(session), renewed_cookie })
             }
-            Err(AuthError::Denied(Denied::TokenExpired)) => self.admit_expired(token, client).await,
+            Err(AuthError::Denied(Denied::TokenExpired)) => {
+                let renewed = self.renew(token.expose(), client).await?;
+                self.admit_renewed(&renewed, token.transport).await
+            }
+            // The page load that rotated was lost, and its cookie with it: the browser has only the
+            // predecessor. A request that is merely late ends nothing.
+            Err(AuthError::Denied(Denied::TokenSuperseded)) => {
+                let renewed = self.renew_reacting(token.expose(), client, OnReuse::Deny).await?;
+                self.admit_renewed(&renewed, token.transport).await
+            }
             verified => Ok(Admitted { session: Some(verified?), renewed_cookie: None }),
         }
     }
 
-    /// A cookie past its `exp`: renewed first, and the handler sees the session by the new token.
-    /// Nobody has received that yet, so looking at it confirms nothing.
-    async fn admit_expired(
+    /// The handler sees the session by the new token. Nobody has received that yet, so looking at
+    /// it confirms nothing.
+    async fn admit_renewed(
         &self,
-        token: RawToken<'_>,
-        client: ClientInfo,
+        renewed: &Renewed,
+        transport: Transport,
     ) -> Result<Admitted, AuthError> {
-        let renewed = self.renew(token.expose(), client).await?;
         let checked = self.check(renewed.issued.token.expose().as_bytes())?;
-        let session = self.verify_checked(checked, Some(token.transport), Activity::None).await?;
-        let renewed_cookie = Some(self.renewed_cookie(&renewed));
-        Ok(Admitted { session: Some(session), renewed_cookie })
+        let session = self.verify_checked(checked, Some(transport), Activity::None).await?;
+        Ok(Admitted { session: Some(session), renewed_cookie: self.renewed_cookie(renewed) })
     }
 
     fn may_renew_in_passing(&self, token: RawToken<'_>, presented: &Presented<'_>) -> bool {
@@ -102,10 +109,13 @@ impl Sessions {
             && provenance(presented, http.home()) == Provenance::Ours
     }
 
-    fn renewed_cookie(&self, renewed: &Renewed) -> RenewedCookie {
-        RenewedCookie {
-            name: self.http().cookie.as_str().to_owned(),
-            set_cookie: set_cookie(self, &renewed.issued),
+    fn renewed_cookie(&self, renewed: &Renewed) -> Option<RenewedCookie> {
+        let name = self.http().cookie.as_str().to_owned();
+        match renewed.cookie {
+            CookieNews::Unchanged => None,
+            CookieNews::Set => {
+                Some(RenewedCookie { name, set_cookie: set_cookie(self, &renewed.issued) })
+            }
         }
     }
 

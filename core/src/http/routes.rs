@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     scheme::{By, EndReason, Guid, Label},
-    sessions::{AuthError, CookieNews, Sessions},
+    sessions::{CookieNews, Sessions, TokenAge},
     wire::{Presented, Problem, Reply},
 };
 
@@ -54,11 +54,10 @@ impl Sessions {
     /// to be signed out is told that it is.
     async fn logout_route(&self, presented: &Presented<'_>) -> Outcome {
         let http = self.http();
-        for token in presented.every_token(http.transports, &http.cookie) {
-            match self.logout_token(token.expose()).await {
-                Ok(_) | Err(AuthError::Denied(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
+        let tokens = presented.every_token(http.transports, &http.cookie);
+        for (user, guid) in self.named_by(&tokens, TokenAge::Any) {
+            let by = By::Device(guid);
+            self.logout_device(&user, guid, EndReason::Logout, by).await?;
         }
         let reply = Reply::new(204);
         if !http.transports.cookie() {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{Refusal, answers::token_answer};
 use crate::{
     scheme::{Denied, Guid, Persistence, Usage, UserId},
-    sessions::{AuthError, ClientInfo, LoginTicket, Sessions},
-    wire::{Presented, Reply, Transport},
+    sessions::{AuthError, ClientInfo, LoginTicket, Sessions, TokenAge},
+    wire::{Presented, RawToken, Reply, Transport},
 };
 
 /// A request to sign in: who asks, over which transport, and the sessions that the login replaces
@@ -42,16 +42,11 @@ impl Sessions {
         }
         let http = self.http();
         let mut client = self.client_of(presented);
-        let mut by_cookie = Vec::new();
-        for token in presented.every_token(http.transports, &http.cookie) {
-            let Some(named) = self.named_by(token.expose()) else { continue };
-            if token.transport == Transport::Cookie {
-                by_cookie.push(named.clone());
-            }
-            if !client.replaces.contains(&named) {
-                client.replaces.push(named);
-            }
-        }
+        let tokens = presented.every_token(http.transports, &http.cookie);
+        client.replaces = self.named_by(&tokens, TokenAge::Unspent);
+        let is_cookie = |token: &RawToken<'_>| token.transport == Transport::Cookie;
+        let cookies: Vec<_> = tokens.into_iter().filter(is_cookie).collect();
+        let by_cookie = self.named_by(&cookies, TokenAge::Unspent);
         let transport = http.transports.default_transport();
         Ok(SignInRequest { sessions: self.clone(), client, transport, by_cookie })
     }

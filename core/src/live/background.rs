@@ -14,6 +14,9 @@ use crate::{events::Events, store::DynStore};
 /// How long a shutdown waits for the last activity to be written down.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long the writer rests after a panic of the store.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(crate) struct Background {
     touches: Arc<Touches>,
@@ -32,9 +35,18 @@ impl Background {
             let (touches, store, events) = (touches.clone(), store.clone(), events.clone());
             let mut stopped = stopped.clone();
             runtime.spawn(async move {
-                tokio::select! {
-                    () = touches.write_behind(&*store, &events) => {}
-                    _ = stopped.changed() => {}
+                loop {
+                    let mut writing = write_behind(touches.clone(), store.clone(), events.clone());
+                    tokio::select! {
+                        // It ends by a panic alone, of a store that is not ours perhaps.
+                        _ = &mut writing => tracing::error!("writing activity down panicked"),
+                        _ = stopped.changed() => {
+                            writing.abort();
+                            let _ = writing.await;
+                            break;
+                        }
+                    }
+                    tokio::time::sleep(AFTER_PANIC).await;
                 }
                 let last = touches.flush(&*store, &events);
                 if tokio::time::timeout(FLUSH_LIMIT, last).await.is_err() {
@@ -73,4 +85,8 @@ impl Background {
             let _ = task.await;
         }
     }
+}
+
+fn write_behind(touches: Arc<Touches>, store: Arc<dyn DynStore>, events: Events) -> JoinHandle<()> {
+    tokio::spawn(async move { touches.write_behind(&*store, &events).await })
 }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::{
     events::{Events, Side},
-    scheme::{Guid, RefTokId, UserId},
+    scheme::{Guid, RefTokId, UserId, elapsed},
     store::{Confirm, DynStore, Touch},
 };
 
@@ -24,6 +24,9 @@ const MOST_WAITING: usize = 100_000;
 const BATCH: usize = 500;
 /// How long the first one waits for others. A confirmation reaches the store within a second.
 const GATHER: Duration = Duration::from_millis(200);
+/// Two sights of one token this close are one activity: the second was read before the first was
+/// committed.
+const SAME_ACTIVITY: Duration = Duration::from_secs(1);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -34,18 +37,29 @@ pub(crate) struct Touches {
     overflowed: AtomicBool,
 }
 
+/// Of one token: a touch that arrives late, for a token that was replaced, must not take the place
+/// of its successor's.
+type Key = (UserId, Guid, RefTokId);
+
 #[derive(Debug, Default)]
 struct Waiting {
-    queued: HashMap<(UserId, Guid), Touch>,
+    queued: HashMap<Key, Touch>,
     /// Handed to the store and not answered yet: still what this node knows and the store may not.
-    in_flight: HashMap<(UserId, Guid), Touch>,
+    in_flight: HashMap<Key, Touch>,
+    /// The last batch that was written: a verification that read before its commit asks for the
+    /// same again.
+    written: HashMap<Key, Touch>,
 }
 
 impl Touches {
     /// Queues one; merged with what waits for the same session and token.
     pub(crate) fn queue(&self, touch: Touch) {
         let mut waiting = self.lock();
-        let key = (touch.user.clone(), touch.guid);
+        let key = (touch.user.clone(), touch.guid, touch.ref_tok_id);
+        let known = waiting.in_flight.get(&key).or_else(|| waiting.written.get(&key));
+        if known.is_some_and(|known| says_no_more(known, &touch)) {
+            return;
+        }
         if waiting.queued.len() >= MOST_WAITING && !waiting.queued.contains_key(&key) {
             drop(waiting);
             if !self.overflowed.swap(true, Ordering::Relaxed) {
@@ -76,13 +90,10 @@ impl Touches {
         ref_tok_id: RefTokId,
     ) -> Option<SystemTime> {
         let waiting = self.lock();
-        let key = (user.clone(), guid);
+        let key = (user.clone(), guid, ref_tok_id);
         let found = [waiting.in_flight.get(&key), waiting.queued.get(&key)];
-        found
-            .into_iter()
-            .flatten()
-            .find(|touch| touch.ref_tok_id == ref_tok_id && touch.confirm == Confirm::Yes)
-            .map(|touch| touch.seen_at)
+        let confirms = |touch: &&Touch| touch.confirm == Confirm::Yes;
+        found.into_iter().flatten().find(confirms).map(|touch| touch.seen_at)
     }
 
     /// Writes down what arrives, for ever; the caller drops the future to stop.
@@ -113,7 +124,7 @@ impl Touches {
         batch.sort_by(|a, b| (&a.user, a.guid).cmp(&(&b.user, b.guid)));
         if events.watch(Side::Writes, store.touch(&batch).await).is_ok() {
             let mut waiting = self.lock();
-            waiting.in_flight.clear();
+            waiting.written = std::mem::take(&mut waiting.in_flight);
             self.overflowed.store(false, Ordering::Relaxed);
             return if waiting.queued.is_empty() { Written::All } else { Written::More };
         }
@@ -159,12 +170,15 @@ enum Written {
     Failed,
 }
 
-/// Two touches of one session: for one token they become one, of two tokens the newer stays (a
-/// touch for a replaced token would change nothing).
+/// Whether a touch adds nothing to one that is written, or about to be.
+fn says_no_more(known: &Touch, touch: &Touch) -> bool {
+    let confirmed = known.confirm == Confirm::Yes || touch.confirm == Confirm::No;
+    let extended = known.extension >= touch.extension;
+    confirmed && extended && elapsed(known.seen_at, touch.seen_at) < SAME_ACTIVITY
+}
+
+/// Two touches of one token become one.
 fn merge(older: &Touch, newer: Touch) -> Touch {
-    if older.ref_tok_id != newer.ref_tok_id {
-        return newer;
-    }
     let confirm = if older.confirm == Confirm::Yes { Confirm::Yes } else { newer.confirm };
     // The confirmation counts from when the token was *first* seen.
     let seen_at = match confirm {
@@ -215,16 +229,35 @@ mod tests {
         assert_eq!(seen(token), Some(first.seen_at), "also while it is on its way");
     }
 
+    /// A verification of the predecessor that read before the rotation may queue after the first
+    /// use of the successor.
     #[test]
-    fn a_touch_of_an_older_token_gives_way() {
+    fn a_late_touch_of_the_predecessor_takes_no_confirmation_away() {
         let touches = Touches::default();
         let guid = Guid::random();
         let (old, new) = (RefTokId::random(), RefTokId::random());
+        let first = touch(guid, new, Confirm::Yes);
+        touches.queue(first.clone());
         touches.queue(touch(guid, old, Confirm::Yes));
-        touches.queue(touch(guid, new, Confirm::No));
-        let batch = touches.take_batch();
-        assert_eq!(batch.len(), 1);
-        assert!(batch[0].ref_tok_id == new && batch[0].confirm == Confirm::No);
+        assert_eq!(touches.seen_here(&first.user, guid, new), Some(first.seen_at));
+        assert_eq!(touches.take_batch().len(), 2);
+    }
+
+    /// "at most one per session per minute and node"
+    #[tokio::test]
+    async fn what_is_written_is_not_written_again() {
+        let touches = Touches::default();
+        let seen = touch(Guid::random(), RefTokId::random(), Confirm::Yes);
+        touches.queue(seen.clone());
+        assert_eq!(touches.take_batch().len(), 1);
+        touches.queue(seen.clone());
+        assert!(touches.lock().queued.is_empty(), "it is on its way");
+        touches.flush(&*erase(MemoryStore::new()), &Events::default()).await;
+        touches.queue(seen.clone());
+        assert!(touches.lock().queued.is_empty(), "it is written");
+        let later = Touch { seen_at: seen.seen_at + Duration::from_mins(1), ..seen };
+        touches.queue(later);
+        assert_eq!(touches.lock().queued.len(), 1);
     }
 
     #[test]

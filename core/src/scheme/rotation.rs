@@ -150,7 +150,12 @@ pub(crate) fn renewal(
         Recovery::Within(limit) => time::elapsed(rotated_at, now) <= limit,
         Recovery::Never => false,
     };
-    if seen_at.is_none() && recoverable { Renewal::Recover { times } } else { Renewal::Reuse }
+    match seen_at {
+        None if recoverable => Renewal::Recover { times },
+        // Without grace and recovery, tabs that renew at once would else be thieves to each other.
+        None if time::elapsed(rotated_at, now) < policy.window => Renewal::Replay { remint },
+        _ => Renewal::Reuse,
+    }
 }
 
 /// Whether the current token may be replaced: the last rotation, recovery or re-mint is at least
@@ -285,6 +290,8 @@ mod tests {
             _ => match case.recovery {
                 Recovery::UntilSeen => "recover",
                 Recovery::Within(limit) if secs(case.rotated_ago) <= limit => "recover",
+                _ if case.rotated_ago < WINDOW && case.row_token_spent => "replay anew",
+                _ if case.rotated_ago < WINDOW => "replay",
                 _ => "reuse",
             },
         }

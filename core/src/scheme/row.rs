@@ -56,6 +56,12 @@ impl SessionRow {
         now < self.expires_at && self.epoch == epochs.user && self.global_epoch == epochs.global
     }
 
+    /// When the current refTokID came into being: no token with it is older. (At login that is when
+    /// the row was stored; a token of generation 0 is never minted again.)
+    pub fn token_born_at(&self) -> SystemTime {
+        self.rotated_at.unwrap_or(self.token_issued_at)
+    }
+
     /// The instant after which no renewal extends the session.
     pub fn absolute_end(&self) -> SystemTime {
         time::later(self.created_at, self.limits.absolute)

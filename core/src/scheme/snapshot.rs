@@ -77,8 +77,7 @@ impl UserData {
     /// # Errors
     /// [`Usage::WrongType`] if they do not fit it.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, Usage> {
-        serde_json::from_str(&self.0)
-            .map_err(|why| Usage::WrongType { what: "user data", why: why.to_string().into() })
+        serde_json::from_str(&self.0).map_err(|why| Usage::wrong_type("user data", &why))
     }
 
     /// The JSON text.

@@ -55,3 +55,12 @@ pub enum Usage {
     #[error("{0}")]
     Transaction(Arc<str>),
 }
+
+impl Usage {
+    /// Says where it does not fit, and never what stands there: values of people do not belong in
+    /// logs.
+    pub(crate) fn wrong_type(what: &'static str, why: &serde_json::Error) -> Self {
+        let place = format!("{:?} error at column {}", why.classify(), why.column());
+        Self::WrongType { what, why: place.into() }
+    }
+}

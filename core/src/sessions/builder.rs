@@ -294,6 +294,13 @@ impl SessionsBuilder {
         }
         if let Some(authority) = &self.http.public_authority {
             named("public authority", authority, 256)?;
+            if authority.contains(|c: char| c.is_whitespace() || "/?#@".contains(c)) {
+                let why = format!(
+                    "the public authority is host and perhaps port, such as app.example or \
+                     app.example:8443; it is {authority:?}"
+                );
+                return Err(Usage::OutOfRange(why.into()));
+            }
         }
         Ok(())
     }

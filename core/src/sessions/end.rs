@@ -4,7 +4,7 @@
 
 use std::{fmt, time::SystemTime};
 
-use super::{AuthError, Pending, Sessions, Verified};
+use super::{AuthError, Pending, Sessions, Verified, pending::Committed};
 use crate::{
     events::Event,
     live::settle,
@@ -18,7 +18,7 @@ use crate::{
 pub enum Before {
     /// Those that signed in before it.
     SignedIn(SystemTime),
-    /// Those whose last token was made before it.
+    /// Those whose token was made before it: no token older than it is accepted any more.
     TokenIssued(SystemTime),
 }
 
@@ -127,25 +127,31 @@ impl Sessions {
         let sessions = self.clone();
         self.whole(async move {
             sessions.written(sessions.store().end_everyone(reason, &by).await)?;
-            settle(sessions.store(), &sessions.inner.events).await?;
-            let (user, guids, scope) = (None, Vec::new(), None);
-            sessions.tell(&Event::Ended { user, guids, scope, reason, by });
-            Ok(())
+            sessions.tell_everyone_ended(reason, by);
+            Ok(settle(sessions.store(), &sessions.inner.events).await?)
         })
         .await
     }
 
-    /// Settles an ending that was part of the application's own transaction. Call it after that
-    /// transaction's commit; only then is the logout final.
+    /// Raises the event of an ending that was part of the application's own transaction, and
+    /// settles it. Call it after that transaction's commit; only then is the logout final.
     ///
     /// # Errors
-    /// [`AuthError::Store`]: call it again.
+    /// [`AuthError::Store`]: settle again, with [`settled`](Self::settled).
     pub async fn committed(&self, pending: Pending) -> Result<Ended, AuthError> {
         let sessions = self.clone();
         self.whole(async move {
+            let ended = match pending.into_committed() {
+                Committed::User(ending, ended) => {
+                    sessions.tell_ended(&ending, &ended);
+                    ended
+                }
+                Committed::Everyone(reason, by) => {
+                    sessions.tell_everyone_ended(reason, by);
+                    Ended::default()
+                }
+            };
             settle(sessions.store(), &sessions.inner.events).await?;
-            let (ending, ended) = pending.into_parts();
-            sessions.tell_ended(&ending, &ended);
             Ok(ended)
         })
         .await
@@ -218,16 +224,21 @@ impl Sessions {
         self.whole(async move { sessions.end(&ending).await }).await
     }
 
-    /// Commits, settles, tells. Also settled when nothing was ended: it may be the retry of one
+    /// Commits, tells, settles. Also settled when nothing was ended: it may be the retry of one
     /// whose answer was lost.
     pub(super) async fn end(&self, ending: &Ending) -> Result<Ended, AuthError> {
         let ended = self.written(self.store().end(ending).await)?;
-        settle(self.store(), &self.inner.events).await?;
         self.tell_ended(ending, &ended);
+        settle(self.store(), &self.inner.events).await?;
         Ok(ended)
     }
 
+    /// Not told where nothing changed: who repeats a logout with a token that was signed once must
+    /// not fill the application's audit.
     fn tell_ended(&self, ending: &Ending, ended: &Ended) {
+        if ended.guids.is_empty() && !ending.scope.fences() {
+            return;
+        }
         self.tell(&Event::Ended {
             user: Some(ending.user.clone()),
             guids: ended.guids.clone(),
@@ -235,5 +246,9 @@ impl Sessions {
             reason: ending.reason,
             by: ending.by.clone(),
         });
+    }
+
+    fn tell_everyone_ended(&self, reason: EndReason, by: By) {
+        self.tell(&Event::Ended { user: None, guids: Vec::new(), scope: None, reason, by });
     }
 }

@@ -314,17 +314,32 @@ impl Sessions {
         };
         let token = self.inner.codec.issue(&claims, self.cookie_bytes())?;
         let now_seconds = whole_seconds(now);
-        let due = iat + (exp - iat) * 4 / 5;
-        let left_of_session = elapsed(now, row.expires_at).as_secs();
         let absolute_end = later(row.created_at, row.limits.absolute);
         let max_age = row.limits.idle.min(elapsed(now, absolute_end));
         Ok(Issued {
             token,
             guid: row.guid,
             expires_in: Duration::from_secs(exp.saturating_sub(now_seconds)),
-            renew_after: Duration::from_secs(due.saturating_sub(now_seconds).min(left_of_session)),
+            renew_after: self.renew_after((iat, exp), row, now),
             cookie_max_age: (row.limits.persistence == Persistence::Persistent).then_some(max_age),
         })
+    }
+
+    /// In how many whole seconds a token of that row should be renewed: at 80 % of its lifetime, no
+    /// sooner than a renewal would give a new one, never past the end of the session.
+    pub(super) fn renew_after(
+        &self,
+        (iat, exp): (u64, u64),
+        row: &SessionRow,
+        now: SystemTime,
+    ) -> Duration {
+        let due = iat + exp.saturating_sub(iat) * 4 / 5;
+        let rotatable = match row.generation {
+            0 => iat,
+            _ => whole_seconds(later(row.token_issued_at, self.policy().interval)) + 1,
+        };
+        let end = whole_seconds(row.expires_at);
+        Duration::from_secs(due.max(rotatable).min(end).saturating_sub(whole_seconds(now)))
     }
 
     /// What the cookie's name takes from the room for the token.

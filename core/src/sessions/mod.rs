@@ -27,10 +27,10 @@ pub use end::Before;
 pub use error::{AuthError, BuildError};
 pub use login::{ClientInfo, Issued, LoginTicket, SignedIn};
 pub use pending::Pending;
-pub(crate) use renew::CookieNews;
 pub use renew::Renewed;
-pub(crate) use verify::Activity;
+pub(crate) use renew::{CookieNews, OnReuse};
 pub use verify::Verified;
+pub(crate) use verify::{Activity, TokenAge};
 
 use crate::{
     events::{Event, Events, Side},
@@ -135,6 +135,11 @@ impl Sessions {
         self.inner.background.shutdown().await;
     }
 
+    /// Whether both are clones of one: a session that one of them verified is good for the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     pub(crate) fn http(&self) -> &HttpConfig {
         &self.inner.http
     }
@@ -170,7 +175,8 @@ impl Sessions {
         if let (UserState::NotAsked, Some(directory), true) =
             (&snapshot.user, &self.inner.directory, snapshot.row.is_some())
         {
-            snapshot.user = self.read(directory.find(user).await)?;
+            let found = directory.find(user).await;
+            snapshot.user = self.inner.events.watch(Side::Directory, found)?;
         }
         Ok(snapshot)
     }

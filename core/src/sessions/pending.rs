@@ -1,34 +1,45 @@
 //! An ending inside the application's own transaction, not yet final.
 
-use crate::store::{Ended, Ending};
+use crate::{
+    scheme::{By, EndReason},
+    store::{Ended, Ending},
+};
 
 /// Sessions that end when the application commits its transaction. After the commit,
-/// `sessions.committed(pending)` makes the logout final on every node and raises the event; after
+/// `sessions.committed(pending)` raises the event and makes the logout final on every node; after
 /// a rollback drop it (`docs/consistency.md`, "Settle").
 #[derive(Clone, Debug)]
 #[must_use = "after the commit, pass it to Sessions::committed"]
-pub struct Pending {
-    ending: Ending,
-    ended: Ended,
+pub struct Pending(Committed);
+
+/// What a transaction ended.
+#[derive(Clone, Debug)]
+pub(super) enum Committed {
+    User(Ending, Ended),
+    Everyone(EndReason, By),
 }
 
 impl Pending {
     /// For stores: what was asked for, and what the transaction ended.
     pub fn new(ending: Ending, ended: Ended) -> Self {
-        Self { ending, ended }
+        Self(Committed::User(ending, ended))
     }
 
-    /// What was asked for.
-    pub fn ending(&self) -> &Ending {
-        &self.ending
+    /// For stores: everybody's sessions.
+    pub fn everyone(reason: EndReason, by: By) -> Self {
+        Self(Committed::Everyone(reason, by))
     }
 
-    /// The sessions that end with the commit.
-    pub fn ended(&self) -> &Ended {
-        &self.ended
+    /// The sessions that end with the commit, as far as they are known by name: none for
+    /// everybody's.
+    pub fn ended(&self) -> &[crate::scheme::Guid] {
+        match &self.0 {
+            Committed::User(_, ended) => &ended.guids,
+            Committed::Everyone(..) => &[],
+        }
     }
 
-    pub(super) fn into_parts(self) -> (Ending, Ended) {
-        (self.ending, self.ended)
+    pub(super) fn into_committed(self) -> Committed {
+        self.0
     }
 }

@@ -33,6 +33,15 @@ pub(crate) enum CookieNews {
     Unchanged,
 }
 
+/// What a renewal does about R4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnReuse {
+    /// What the policy says.
+    React,
+    /// Nothing: the request is denied as superseded, and may only be late.
+    Deny,
+}
+
 /// One round of a renewal.
 enum Round {
     Answer(Box<Renewed>),
@@ -54,19 +63,32 @@ impl Sessions {
     /// [`Denied::TokenInvalid`]; [`Denied::SessionEnded`], also when the token was replaced long
     /// ago (reuse); [`AuthError::Store`], after which repeating is safe.
     pub async fn renew(&self, token: &[u8], client: ClientInfo) -> Result<Renewed, AuthError> {
+        self.renew_reacting(token, client, OnReuse::React).await
+    }
+
+    pub(crate) async fn renew_reacting(
+        &self,
+        token: &[u8],
+        client: ClientInfo,
+        on_reuse: OnReuse,
+    ) -> Result<Renewed, AuthError> {
         let opened = self.open(token)?;
         let sessions = self.clone();
-        self.whole(async move { sessions.renew_opened(&opened, &client).await }).await
+        self.whole(async move { sessions.renew_opened(&opened, &client, on_reuse).await }).await
     }
 
     async fn renew_opened(
         &self,
         opened: &Opened,
         client: &ClientInfo,
+        on_reuse: OnReuse,
     ) -> Result<Renewed, AuthError> {
         for _ in 0..ROUNDS {
             match self.renewal_round(opened, client).await? {
                 Round::Answer(renewed) => return Ok(*renewed),
+                Round::Reuse if on_reuse == OnReuse::Deny => {
+                    return Err(Denied::TokenSuperseded.into());
+                }
                 Round::Reuse => return Err(self.react_to_reuse(opened, client).await),
                 Round::LostRace => {}
             }
@@ -179,22 +201,23 @@ impl Sessions {
     async fn react_to_reuse(&self, opened: &Opened, client: &ClientInfo) -> AuthError {
         let (user, guid) = (opened.claims.user.clone(), opened.claims.guid);
         let policy = self.policy().reuse;
-        self.tell(&Event::Reuse {
-            user: user.clone(),
-            guid,
-            policy,
-            user_agent: client.user_agent.as_ref().map(ToString::to_string),
-        });
         let scope = match policy {
-            Reuse::EndDevice => Scope::Device(guid),
-            Reuse::EndAll => Scope::All,
-            Reuse::DenyOnly => return Denied::SessionEnded.into(),
+            Reuse::EndDevice => Some(Scope::Device(guid)),
+            Reuse::EndAll => Some(Scope::All),
+            Reuse::DenyOnly => None,
         };
-        let ending = Ending { user, scope, reason: EndReason::Reuse, by: By::Policy };
-        match self.end(&ending).await {
-            Ok(_) => Denied::SessionEnded.into(),
-            Err(error) => error,
+        let mut answer = Denied::SessionEnded.into();
+        if let Some(scope) = scope {
+            let (reason, by) = (EndReason::Reuse, By::Policy);
+            let ending = Ending { user: user.clone(), scope, reason, by };
+            if let Err(error) = self.end(&ending).await {
+                answer = error;
+            }
         }
+        // Told also where the ending failed: the theft is a fact, and the next renewal ends it.
+        let user_agent = client.user_agent.as_ref().map(ToString::to_string);
+        self.tell(&Event::Reuse { user, guid, policy, user_agent });
+        answer
     }
 
     /// The user has just shown a password again: a token with a new `auth_time`. Rotates only

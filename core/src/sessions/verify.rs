@@ -13,11 +13,11 @@ use super::{AuthError, ClientInfo, Sessions, user_data};
 use crate::{
     scheme::{
         Denied, Guid, RefTokId, SessionRow, Snapshot, Usage, UserData, UserId, Verdict, elapsed,
-        from_micros, verdict, whole_seconds,
+        from_micros, verdict,
     },
     store::{Confirm, Touch},
     token::{AppClaims, Freshness, Opened},
-    wire::Transport,
+    wire::{RawToken, Transport},
 };
 
 /// A session that was proven to be alive: the only way to one is a verification, so nobody asks
@@ -36,8 +36,8 @@ struct Proof {
     data: Option<UserData>,
     transport: Option<Transport>,
     standing: Standing,
-    issued_at: u64,
     expires_at: u64,
+    renew_after: Duration,
     row: Facts,
 }
 
@@ -59,6 +59,15 @@ pub(crate) enum Activity<'a> {
     Of(&'a ClientInfo),
     /// The server looks at a token that it has not handed out yet.
     None,
+}
+
+/// Which tokens name a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenAge {
+    /// Those that are not past their `exp`.
+    Unspent,
+    /// All.
+    Any,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +127,11 @@ impl Sessions {
             }
         };
         let Some(row) = &snapshot.row else { return Err(Denied::SessionEnded.into()) };
+        let times = (claims.issued_at, claims.expires_at);
+        let renew_after = match standing {
+            Standing::Current => self.renew_after(times, row, snapshot.now),
+            Standing::Superseded => Duration::ZERO,
+        };
         let row = Facts {
             now: snapshot.now,
             created_at: row.created_at,
@@ -132,8 +146,8 @@ impl Sessions {
             data: user_data(&snapshot.user).cloned(),
             transport,
             standing,
-            issued_at: claims.issued_at,
             expires_at: claims.expires_at,
+            renew_after,
             row,
         };
         Ok(Verified { sessions: self.clone(), proof: Arc::new(proof) })
@@ -144,18 +158,27 @@ impl Sessions {
         self.inner.codec.open(token, self.inner.clock.now())
     }
 
-    /// The user and the session that a validly signed, unspent token names, whether or not they
-    /// are alive.
-    pub(crate) fn named_by(&self, token: &[u8]) -> Option<(UserId, Guid)> {
-        let opened = self.open(token).ok()?;
-        (opened.freshness == Freshness::Fresh).then_some((opened.claims.user, opened.claims.guid))
+    /// The sessions that validly signed tokens name, alive or not, each once. Eight at most: a
+    /// client of ours has one, and each costs a statement of the store.
+    pub(crate) fn named_by(&self, tokens: &[RawToken<'_>], age: TokenAge) -> Vec<(UserId, Guid)> {
+        let mut named = Vec::new();
+        for opened in tokens.iter().filter_map(|token| self.open(token.expose()).ok()) {
+            let session = (opened.claims.user, opened.claims.guid);
+            let wanted = age == TokenAge::Any || opened.freshness == Freshness::Fresh;
+            if wanted && !named.contains(&session) && named.len() < 8 {
+                named.push(session);
+            }
+        }
+        named
     }
 
     /// Activity with the current token: the last-seen time where it is due, and the confirmation
     /// that the token was received.
     pub(super) fn queue_touch(&self, snapshot: &Snapshot, client: &ClientInfo) {
         let Some(row) = &snapshot.row else { return };
-        let due = elapsed(row.last_seen_at, snapshot.now) >= self.policy().granularity;
+        // A short idle limit is not cut by a coarser granularity.
+        let granularity = self.policy().granularity.min(row.limits.idle / 16);
+        let due = elapsed(row.last_seen_at, snapshot.now) >= granularity;
         let unconfirmed = row.confirmed_at.is_none();
         if due || unconfirmed {
             self.touches().queue(touch_of(row, snapshot.now, unconfirmed, client));
@@ -234,14 +257,10 @@ impl Verified {
         self.proof.row.expires_at
     }
 
-    /// In how many seconds the client should renew, counted from now: 80 % of the token's
+    /// In how many whole seconds the client should renew, counted from now: at 80 % of the token's
     /// lifetime, never past the end of the session; zero when it is due.
     pub fn renew_after(&self) -> Duration {
-        let proof = &self.proof;
-        let now = whole_seconds(proof.row.now);
-        let due = proof.issued_at + (proof.expires_at - proof.issued_at) * 4 / 5;
-        let left = elapsed(proof.row.now, proof.row.expires_at).as_secs();
-        Duration::from_secs(due.saturating_sub(now).min(left))
+        self.proof.renew_after
     }
 
     /// Whether a newer token has replaced the presented one, which the grace still accepts.

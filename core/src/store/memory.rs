@@ -325,7 +325,7 @@ impl SessionStore for MemoryStore {
         let sessions = shard.entry(ending.user.clone()).or_default();
         let epochs = self.epochs_with(Some(sessions));
         let takes =
-            |row: &&SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_issued_at);
+            |row: &&SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_born_at());
         let doomed: Vec<Guid> = sessions.rows.values().filter(takes).map(|row| row.guid).collect();
         let guids = sessions.remove(&doomed, epochs, now);
         if ending.scope.fences() {
@@ -334,6 +334,9 @@ impl SessionStore for MemoryStore {
             let bumped = sessions.epoch;
             for row in sessions.rows.values_mut().filter(|row| row.is_live(epochs, now)) {
                 row.epoch = bumped;
+                if matches!(ending.scope, Scope::TokenIssuedBefore(_)) {
+                    row.prev_ref_tok_id = None;
+                }
             }
         }
         let why = (ending.reason, &ending.by);

@@ -112,6 +112,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ///   back.
     /// - **L61** A scope that fences bumps the user's epoch (creating it if absent) and re-stamps
     ///   the live sessions that stay, in the same transaction, also when there was no row to end.
+    ///   After `Scope::TokenIssuedBefore` those that stay have no predecessor.
     /// - **L62** It is idempotent: a repetition ends none and succeeds.
     /// - **L63** The journal is written in the same transaction: for `Scope::All` one entry for
     ///   the user, always; otherwise one for each live session that ended. Dead rows are not

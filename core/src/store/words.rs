@@ -75,7 +75,9 @@ impl NewSession {
     /// The row of this login, if neither epoch moved since its ticket and the ticket is not too
     /// old. A store calls this under the lock that bumps of the user's epoch take.
     pub fn admit(&self, current: Epochs, now: SystemTime) -> Admission {
-        let too_old = elapsed(self.began_at, now) > Self::TICKET_LIFETIME;
+        // Also for an instant that an application took from a clock far ahead of the store's.
+        let apart = elapsed(self.began_at, now).max(elapsed(now, self.began_at));
+        let too_old = apart > Self::TICKET_LIFETIME;
         let end = later(self.began_at, self.limits.absolute);
         let times = TokenTimes::at(now, self.token_lifetime, end);
         let Some(times) = times.filter(|_| current == self.epochs && !too_old) else {
@@ -243,7 +245,8 @@ pub enum Scope {
     All,
     /// Those that signed in before that instant.
     SignedInBefore(SystemTime),
-    /// Those whose last token was made before that instant.
+    /// Those whose current refTokID came into being before that instant. The sessions that stay
+    /// forget the predecessor, which may be older.
     TokenIssuedBefore(SystemTime),
 }
 
@@ -255,13 +258,13 @@ impl Scope {
     }
 
     /// Whether this ending takes that session.
-    pub fn takes(self, guid: Guid, created_at: SystemTime, token_issued_at: SystemTime) -> bool {
+    pub fn takes(self, guid: Guid, created_at: SystemTime, token_born_at: SystemTime) -> bool {
         match self {
             Self::Device(one) => guid == one,
             Self::Others(kept) => guid != kept,
             Self::All => true,
             Self::SignedInBefore(instant) => created_at < instant,
-            Self::TokenIssuedBefore(instant) => token_issued_at < instant,
+            Self::TokenIssuedBefore(instant) => token_born_at < instant,
         }
     }
 }

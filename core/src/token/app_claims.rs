@@ -76,7 +76,7 @@ impl AppClaims {
             Some(object) => serde_json::from_str(object),
             None => serde_json::from_str("null").or_else(|_| serde_json::from_str("{}")),
         };
-        read.map_err(|why| Usage::WrongType { what: "claims", why: why.to_string().into() })
+        read.map_err(|why| Usage::wrong_type("claims", &why))
     }
 
     /// Whether there are none.

@@ -31,9 +31,14 @@ impl CookieName {
     }
 
     /// A cookie without prefix and without `Secure`, for development without TLS. None unless the
-    /// name is 1 to 64 letters, digits, `-`, `_` or `.`.
+    /// name is 1 to 64 letters, digits, `-`, `_` or `.`, and begins with neither `__Host-` nor
+    /// `__Secure-`, which browsers keep for `Secure` ones.
     pub fn danger_plain_http(name: &str) -> Option<Self> {
-        is_name(name).then(|| Self { name: name.to_owned(), binding: Binding::PlainHttp })
+        // Browsers drop a prefixed cookie that is not `Secure`.
+        let lower = name.to_ascii_lowercase();
+        let prefixed = lower.starts_with("__host-") || lower.starts_with("__secure-");
+        (is_name(name) && !prefixed)
+            .then(|| Self { name: name.to_owned(), binding: Binding::PlainHttp })
     }
 
     /// The name as it is on the wire.
@@ -105,6 +110,7 @@ mod tests {
 
     #[test]
     fn names_that_would_change_the_header_are_refused() {
+        assert!(CookieName::danger_plain_http("__host-session").is_none());
         for bad in ["", "a b", "a;b", "a=b", "a\r\nb", &"a".repeat(65)] {
             assert!(CookieName::danger_plain_http(bad).is_none(), "{bad:?}");
             assert!(CookieName::host_prefixed(bad).is_none(), "{bad:?}");

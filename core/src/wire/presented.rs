@@ -12,7 +12,7 @@ use super::{CookieName, Transport, Transports, cookie};
 /// use logout_all::wire::Presented;
 /// let request = Presented::new("GET").header("Authorization", b"Bearer abc").query(Some("a=1"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Presented<'r> {
     method: Method,
     target_authority: Option<&'r str>,
@@ -95,6 +95,17 @@ impl<'r> RawToken<'r> {
 impl std::fmt::Debug for RawToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RawToken({:?}, {} bytes)", self.transport, self.bytes.len())
+    }
+}
+
+impl std::fmt::Debug for Presented<'_> {
+    /// Names alone: the values of `Authorization` and `Cookie` are secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(header, _)| header).collect();
+        f.debug_struct("Presented")
+            .field("method", &self.method)
+            .field("headers", &names)
+            .finish_non_exhaustive()
     }
 }
 
@@ -281,8 +292,9 @@ impl<'r> Presented<'r> {
             Credentials::OtherScheme | Credentials::MalformedBearer => None,
         });
         let cookies = self.cookies(name).filter(|_| transports.cookie());
-        // A bound, since each costs a signature check; no client of ours sends more than two.
-        bearers.chain(cookies).take(8).collect()
+        // Bounded by what the server accepts as headers. Cutting the list here would let junk in
+        // front of the real token keep it from being signed out.
+        bearers.chain(cookies).collect()
     }
 
     fn cookies<'a>(&'a self, name: &'a CookieName) -> impl Iterator<Item = RawToken<'r>> + 'a {
@@ -403,6 +415,11 @@ mod tests {
     fn a_token_does_not_show_itself() {
         let token = RawToken { transport: Transport::Bearer, bytes: b"secret" };
         assert!(!format!("{token:?}").contains("secret"));
+        let request = request(&[("Authorization", "Bearer secret"), ("Cookie", "a=secret")]);
+        let shown = format!("{request:?}");
+        assert!(shown.contains("Authorization"), "{shown}");
+        // Neither as text nor as the numbers of its bytes.
+        assert!(!shown.contains("secret") && !shown.contains("115"), "{shown}");
     }
 
     #[test]

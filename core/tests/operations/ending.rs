@@ -100,7 +100,7 @@ async fn an_expired_token_can_sign_its_device_out() {
     assert_eq!(ended.guids, [guid]);
     let again = test.sessions.logout_token(token.expose().as_bytes()).await.unwrap();
     assert!(again.guids.is_empty(), "idempotent");
-    assert_eq!(told(&told_events, "reason: Logout"), 2);
+    assert_eq!(told(&told_events, "reason: Logout"), 1, "what ended nothing is not told");
     let forged = test.sessions.logout_token(b"a.b.c").await.unwrap_err();
     assert!(matches!(forged, AuthError::Denied(Denied::TokenInvalid)));
 }
@@ -130,6 +130,34 @@ async fn logout_before_takes_instants_that_have_passed() {
     assert_eq!(ended.guids, [old]);
     let left = test.sessions.devices(&ada()).await.unwrap();
     assert_eq!(left.iter().map(|device| device.guid).collect::<Vec<_>>(), [new]);
+}
+
+/// "every token made before it": also the predecessor of a token that was made later, and an
+/// earlier mint of the same refTokID.
+#[tokio::test]
+async fn logout_before_a_token_was_issued_leaves_no_older_token() {
+    let (test, _) = started().await;
+    let (_, old) = test.sign_in("ada").await;
+    test.clock.advance(Duration::from_secs(10));
+    let between = test.clock.now();
+    test.clock.advance(Duration::from_secs(1));
+    let renewed = test.sessions.renew(old.expose().as_bytes(), ClientInfo::default()).await;
+    let new = renewed.unwrap().issued.token;
+    let before = Before::TokenIssued(between);
+    let reason = EndReason::Before;
+    let ended = test.sessions.logout_before(&ada(), before, reason, By::Application).await;
+    assert!(ended.unwrap().guids.is_empty());
+    test.sessions.verify(new.expose().as_bytes()).await.unwrap();
+    assert!(test.sessions.verify(old.expose().as_bytes()).await.is_err(), "the grace is over");
+
+    test.clock.advance(Duration::from_secs(30));
+    let session = test.sessions.verify(new.expose().as_bytes()).await.unwrap();
+    let between = test.clock.now();
+    test.clock.advance(Duration::from_secs(1));
+    test.sessions.reauthenticate(&session).await.unwrap();
+    let before = Before::TokenIssued(between);
+    let ended = test.sessions.logout_before(&ada(), before, reason, By::Application).await;
+    assert_eq!(ended.unwrap().guids.len(), 1, "the first mint is older");
 }
 
 /// "why was I logged out": by whom and why, newest first.

@@ -27,8 +27,12 @@ async fn sign_in(test: &TestSessions) -> String {
 /// "Any number of tabs that share the token, renewing at once: exactly one successor token exists."
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_renewals_at_once_get_one_successor() {
-    for grace in [Grace::of(Duration::from_secs(10)), Grace::none()] {
-        let test = TestSessions::start_with(|builder| builder.grace(grace)).await;
+    let (some, none) = (Grace::of(Duration::from_secs(10)), Grace::none());
+    let (until_seen, never) = (Recovery::UntilSeen, Recovery::Never);
+    for (grace, recovery) in [(some, until_seen), (none, until_seen), (none, never)] {
+        let settings =
+            |builder: logout_all::SessionsBuilder| builder.grace(grace).recovery(recovery);
+        let test = TestSessions::start_with(settings).await;
         let token = sign_in(&test).await;
         let tabs: Vec<_> = (0..64)
             .map(|_| {
@@ -42,7 +46,7 @@ async fn sixty_four_renewals_at_once_get_one_successor() {
             test.sessions.verify(successor.as_bytes()).await.expect("every answer works");
             successors.insert(id(&successor));
         }
-        assert_eq!(successors.len(), 1, "{grace:?}");
+        assert_eq!(successors.len(), 1, "{grace:?} {recovery:?}");
     }
 }
 
@@ -149,6 +153,42 @@ async fn an_expired_token_is_renewed_until_its_session_ends() {
     test.clock.advance(MINUTE * 60 * 24 * 15);
     let idle = renew(&test.sessions, &token).await.unwrap_err();
     assert!(matches!(idle, AuthError::Denied(Denied::SessionEnded)), "{idle}");
+}
+
+/// A client that follows `renew_after` asks no sooner than a renewal can give a new token, also in
+/// the last minutes of a session.
+#[tokio::test]
+async fn nobody_is_told_to_renew_at_once_for_ever() {
+    let limits =
+        |builder: logout_all::SessionsBuilder| builder.idle(MINUTE * 60).absolute(MINUTE * 62);
+    let test = TestSessions::start_with(limits).await;
+    let mut token = sign_in(&test).await;
+    let mut renewals = 0;
+    loop {
+        let renewed = test.sessions.renew(token.as_bytes(), ClientInfo::default()).await;
+        let Ok(renewed) = renewed else { break };
+        renewals += 1;
+        assert!(renewals < 20, "a client spins");
+        token = renewed.issued.token.expose().to_owned();
+        test.clock.advance(renewed.issued.renew_after.max(Duration::from_millis(10)));
+    }
+    assert!(renewals >= 3);
+}
+
+/// A short idle limit is not cut by the granularity of the last-seen time.
+#[tokio::test]
+async fn activity_keeps_a_session_with_a_short_idle_limit() {
+    let settings =
+        |builder: logout_all::SessionsBuilder| builder.token_lifetime(MINUTE).idle(MINUTE * 2);
+    let test = TestSessions::start_with(settings).await;
+    let mut token = sign_in(&test).await;
+    for _ in 0..8 {
+        test.clock.advance(Duration::from_secs(50));
+        test.sessions.verify(token.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        test.clock.advance(Duration::from_secs(63));
+        token = renew(&test.sessions, &token).await.unwrap().0;
+    }
 }
 
 /// "`exp` never goes past the absolute limit"

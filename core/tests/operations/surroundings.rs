@@ -16,13 +16,15 @@ use super::{claim, started};
 #[tokio::test]
 async fn contradictions_refuse_to_build() {
     type Change = fn(SessionsBuilder) -> SessionsBuilder;
-    let cases: [(Change, &str); 6] = [
+    let cases: [(Change, &str); 8] = [
         (|b| b.token_lifetime(Duration::ZERO), "token lifetime"),
         (|b| b.window(Duration::ZERO), "window"),
         (|b| b.trusted_origin("app.example"), "is no origin"),
         (|b| b.realm("a\"b"), "realm"),
         (|b| b.danger_plain_http_cookie("a;b"), "cookie"),
         (|b| b.audience(""), "audience"),
+        (|b| b.public_authority("https://app.example/"), "public authority"),
+        (|b| b.danger_plain_http_cookie("__Host-session"), "cookie"),
     ];
     for (change, word) in cases {
         let keys = Keys::hs256(b"an example key; take 32 random bytes!").unwrap();

@@ -26,6 +26,8 @@ pub(crate) fn connect(builder: &SqliteStoreBuilder) -> Result<SqliteStore, Store
     })?;
     let writer = open(&path)?;
     migrate::check(&writer, &path)?;
+    // Kept in the file, but a copy made with VACUUM INTO has lost it.
+    migrate::use_write_ahead_log(&writer)?;
     let users = match &builder.users {
         Some(users) => Some(JoinedUsers::inspect(&writer, users)?),
         None => None,

@@ -31,7 +31,7 @@ pub(crate) fn end(
     };
     let sessions = stored(connection, now, user, only)?;
     let takes = |session: &StoredSession| {
-        ending.scope.takes(session.guid, session.created_at, session.token_issued_at)
+        ending.scope.takes(session.guid, session.created_at, session.token_born_at)
     };
     // The fence takes the dead ones with it: after it, every row of the user is current.
     let goes =
@@ -46,6 +46,11 @@ pub(crate) fn end(
     }
     if ending.scope.fences() {
         fence(connection, now, user)?;
+    }
+    if matches!(ending.scope, Scope::TokenIssuedBefore(_)) {
+        const FORGET: &str =
+            "UPDATE logout_all_sessions SET prev_ref_tok_id = NULL WHERE user_id = ?1";
+        connection.prepare_cached(FORGET)?.execute([user.as_str()])?;
     }
     let why = Why { reason: ending.reason, by: &ending.by, at: now };
     if ending.scope == Scope::All {
@@ -86,7 +91,7 @@ pub(crate) fn announce_changed(
 pub(crate) struct StoredSession {
     pub(crate) guid: Guid,
     created_at: SystemTime,
-    token_issued_at: SystemTime,
+    token_born_at: SystemTime,
     live: Live,
 }
 
@@ -109,10 +114,10 @@ pub(crate) fn stored(
     user: &UserId,
     only: Option<Guid>,
 ) -> Result<Vec<StoredSession>, Fault> {
-    const ALL: &str = "SELECT guid, created_at, token_issued_at, \
+    const ALL: &str = "SELECT guid, created_at, COALESCE(rotated_at, token_issued_at), \
                        expires_at > ?2 AND epoch = ?3 AND global_epoch = ?4 \
                        FROM logout_all_sessions WHERE user_id = ?1";
-    const ONE: &str = "SELECT guid, created_at, token_issued_at, \
+    const ONE: &str = "SELECT guid, created_at, COALESCE(rotated_at, token_issued_at), \
                        expires_at > ?2 AND epoch = ?3 AND global_epoch = ?4 \
                        FROM logout_all_sessions WHERE user_id = ?1 AND guid = ?5";
     let epochs = lookup::epochs(connection, Some(user))?;
@@ -131,7 +136,7 @@ pub(crate) fn stored(
         sessions.push(StoredSession {
             guid,
             created_at: from_micros(row.get(1)?),
-            token_issued_at: from_micros(row.get(2)?),
+            token_born_at: from_micros(row.get(2)?),
             live: if row.get(3)? { Live::Yes } else { Live::No },
         });
     }

@@ -45,8 +45,9 @@ fn sorted(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
             "another connection held the SQLite file's write lock for too long; nothing was \
              changed, and the operation may be repeated",
         ),
+        // The file, and so every answer: an outage, unlike one damaged row.
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            (StoreErrorKind::Corrupt, "the SQLite file is damaged, or not a database")
+            (StoreErrorKind::Unavailable, "the SQLite file is damaged, or not a database")
         }
         Some(ErrorCode::DiskFull) => (
             StoreErrorKind::Unavailable,

@@ -95,7 +95,7 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool, Fault> {
 }
 
 /// Kept in the file: every later connection finds it so.
-fn use_write_ahead_log(connection: &Connection) -> Result<(), StoreError> {
+pub(crate) fn use_write_ahead_log(connection: &Connection) -> Result<(), StoreError> {
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
         .map_err(|error| Fault::from(error).told())?;

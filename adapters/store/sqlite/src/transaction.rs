@@ -111,6 +111,21 @@ impl SqliteStore {
         self.end_in(tx, user, scope, reason, by)
     }
 
+    /// Ends everybody's sessions when the transaction commits.
+    ///
+    /// # Errors
+    /// As [`logout_all_in`](Self::logout_all_in).
+    pub fn logout_everyone_in(
+        &self,
+        tx: &Transaction<'_>,
+        reason: EndReason,
+        by: &By,
+    ) -> Result<Pending, AuthError> {
+        self.admit(tx)?;
+        whole(tx, || end::end_everyone(tx, self.now(), reason, by)).map_err(Fault::told)?;
+        Ok(Pending::everyone(reason, by.clone()))
+    }
+
     fn end_in(
         &self,
         tx: &Transaction<'_>,

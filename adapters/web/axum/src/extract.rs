@@ -96,12 +96,13 @@ where
     type Rejection = AuthRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AuthRejection> {
-        if let Some(found) = parts.extensions.get::<Authenticated>() {
+        let sessions = Sessions::from_ref(state);
+        let found = parts.extensions.get::<Authenticated>();
+        if let Some(found) = found.filter(|found| found.is_by(&sessions)) {
             return Ok(Self(found.session().cloned().map(AuthSession)));
         }
-        let sessions = Sessions::from_ref(state);
         let session = sessions.authenticate_if_presented(&read(parts)).await?;
-        parts.extensions.insert(Authenticated::by_extractor(session.clone()));
+        parts.extensions.insert(Authenticated::by(&sessions, session.clone()));
         Ok(Self(session.map(AuthSession)))
     }
 }

@@ -17,8 +17,9 @@
 //! struct Credentials { name: String, password: String }
 //!
 //! async fn login(signin: SignIn, Json(c): Json<Credentials>) -> Result<AuthReply, AuthRejection> {
-//!     let ticket = signin.begin(Some(&c.name)).await?; // before the password hash is read
-//!     if c.password != "correct horse" { return Err(Denied::CredentialsInvalid.into()) }
+//!     let id = (c.name == "ada").then_some(42); // your users table
+//!     let ticket = signin.begin(id).await?; // before the password hash is read
+//!     if id.is_none() || c.password != "correct horse" { return Err(Denied::CredentialsInvalid.into()) }
 //!     Ok(ticket.finish(&()).await?.into())
 //! }
 //!

@@ -56,11 +56,11 @@ mod tests {
     async fn no_slash_is_folded_under_any_prefix() {
         let test = TestSessions::start().await;
         let authorization = test.bearer("ada").await;
-        let routes = || routes::<()>(&test.sessions);
+        let mounted = || routes::<()>(&test.sessions);
         let router = Router::new()
-            .nest("/auth", routes())
-            .nest("/{tenant}/auth", routes())
-            .nest("/deep", Router::new().nest("/auth", routes()));
+            .nest("/auth", mounted())
+            .nest("/{tenant}/auth", mounted())
+            .nest("/deep", Router::new().nest("/auth", mounted()));
         for (path, status) in [
             ("/auth/session", StatusCode::OK),
             ("/auth//session", StatusCode::NOT_FOUND),
@@ -78,7 +78,7 @@ mod tests {
             assert_eq!(answer.status(), status, "{path}");
         }
         let request = Request::get("/session").header("authorization", &authorization);
-        let answer = routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let answer = mounted().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "mounted at the root");
     }
 }

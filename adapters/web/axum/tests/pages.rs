@@ -110,6 +110,50 @@ async fn a_page_load_renews_a_cookie_past_its_exp() {
     assert_eq!((again.status(), cookie_set(&again)), (StatusCode::OK, None));
 }
 
+/// The page load that rotated was lost: the browser has only the predecessor, and is not made to
+/// wait until that has expired.
+#[tokio::test]
+async fn a_lost_page_is_made_good_by_the_next() {
+    let (test, router, token) = started().await;
+    test.clock.advance(Duration::from_secs(2881));
+    load(&router, "GET", "/account", Some(&token)).await;
+    for minutes in [0, 3, 3] {
+        test.clock.advance(Duration::from_mins(minutes));
+        let answer = load(&router, "GET", "/account", Some(&token)).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{minutes} min later");
+        assert!(cookie_set(&answer).is_some());
+    }
+}
+
+/// "a late request from a sleeping tab must not log anyone out", in passing neither.
+#[tokio::test]
+async fn a_late_page_load_ends_nothing() {
+    let (test, router, token) = started().await;
+    test.clock.advance(Duration::from_secs(2881));
+    let fresh = cookie_set(&load(&router, "GET", "/account", Some(&token)).await).unwrap();
+    load(&router, "GET", "/account", Some(&fresh)).await;
+    test.clock.advance(Duration::from_mins(1));
+    let late = load(&router, "GET", "/account", Some(&token)).await;
+    assert_eq!((late.status(), cookie_set(&late)), (StatusCode::UNAUTHORIZED, None));
+    let answer = load(&router, "GET", "/account", Some(&fresh)).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+/// An application may have other sessions for its operators: what one layer found is nothing to
+/// the other's handlers.
+#[tokio::test]
+async fn a_session_of_others_is_none() {
+    let (users, operators) = (TestSessions::start().await, TestSessions::start().await);
+    let router: Router = Router::new()
+        .route("/", get(|session: AuthSession| async move { session.user_id().to_string() }))
+        .layer(AuthLayer::new(&users.sessions))
+        .with_state(operators.sessions.clone());
+    let bearer = users.bearer("ada").await;
+    let request = Request::get("/").header("authorization", bearer).body(Body::empty()).unwrap();
+    let answer = router.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+}
+
 #[tokio::test]
 async fn another_site_renews_nothing() {
     let (test, router, token) = started().await;

@@ -43,7 +43,10 @@ pub struct AuthService<S> {
 /// What the layer found, in the request's extensions. Only the layer and an adapter's extractors
 /// can make one.
 #[derive(Clone, Debug)]
-pub struct Authenticated(Option<Verified>);
+pub struct Authenticated {
+    by: Sessions,
+    session: Option<Verified>,
+}
 
 impl AuthLayer {
     /// A layer that refuses anonymous requests.
@@ -68,20 +71,27 @@ impl AuthLayer {
             }
             admitted
         };
-        parts.extensions.insert(Authenticated(admitted.session.clone()));
+        let found = Authenticated::by(&self.sessions, admitted.session.clone());
+        parts.extensions.insert(found);
         Ok((Request::from_parts(parts, body), admitted))
     }
 }
 
 impl Authenticated {
-    /// For extractors: what they have verified themselves.
-    pub fn by_extractor(session: Option<Verified>) -> Self {
-        Self(session)
+    /// For extractors: what they have asked these sessions themselves.
+    pub fn by(sessions: &Sessions, session: Option<Verified>) -> Self {
+        Self { by: sessions.clone(), session }
     }
 
     /// The session; none for an anonymous request.
     pub fn session(&self) -> Option<&Verified> {
-        self.0.as_ref()
+        self.session.as_ref()
+    }
+
+    /// Whether it was found by these sessions: an application may have others, for its operators
+    /// say, whose handlers must not take it.
+    pub fn is_by(&self, sessions: &Sessions) -> bool {
+        self.by.is_same(sessions)
     }
 }
 

@@ -29,10 +29,12 @@
 //! #     fn new() -> Self { Self }
 //! #     async fn add(&self, name: String, _password: String) -> Result<String, String> { Ok(name) }
 //! # }
-//! # use logout_all::{StoreError, UserDirectory, UserId, UserState};
-//! # impl UserDirectory for Users {
-//! #     async fn find(&self, _: &UserId) -> Result<UserState, StoreError> {
-//! #         Ok(UserState::Active(None))
+//! # impl logout_all::UserDirectory for Users {
+//! #     async fn find(
+//! #         &self,
+//! #         _: &logout_all::UserId,
+//! #     ) -> Result<logout_all::UserState, logout_all::StoreError> {
+//! #         Ok(logout_all::UserState::Active(None))
 //! #     }
 //! # }
 //! # mod my_server {

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use logout_all::{
     By, EndReason, Guid, Limits,
     scheme::to_micros,
-    store::{Scope, Swap},
+    store::{RemintOf, Scope, Swap},
 };
 
 use super::bench::{
-    Bench, DAY, HOUR, LIMITS, MINUTE, Verdict, done, ensure, equal, rotation, user,
+    Bench, DAY, HOUR, LIMITS, MINUTE, Verdict, done, ensure, equal, remint, rotation, user,
 };
 
 /// L61: "A scope that fences bumps the user's epoch (creating it if absent) [...] also when there
@@ -66,6 +66,26 @@ pub(super) async fn l61_sessions_that_stay_are_restamped(bench: &Bench) -> Verdi
     bench.only_these_live(&ada, &[one.guid]).await?;
     done(bench.store.rotate(&rotation(&one, bench.now().await?)).await?)?;
     bench.is_gone(&ada, old.guid).await
+}
+
+/// L61: "After `Scope::TokenIssuedBefore` those that stay have no predecessor", which may be older;
+/// and a refTokID is as old as its first token, however often it was minted again.
+pub(super) async fn l61_no_older_token_is_left(bench: &Bench) -> Verdict {
+    let ada = user("ada")?;
+    let minted_again = bench.sign_in(&ada).await?;
+    let minted_again =
+        done(bench.store.rotate(&rotation(&minted_again, bench.now().await?)).await?)?;
+    let stays = bench.sign_in(&ada).await?;
+    bench.clock.advance(MINUTE);
+    let between = bench.now().await?;
+    bench.clock.advance(MINUTE);
+    let now = bench.now().await?;
+    done(bench.store.remint(&remint(&minted_again, now, RemintOf::Any)).await?)?;
+    let stays = done(bench.store.rotate(&rotation(&stays, now)).await?)?;
+    let ended = bench.end(&ada, Scope::TokenIssuedBefore(between)).await?;
+    equal("ended", &ended, &vec![minted_again.guid])?;
+    bench.only_these_live(&ada, &[stays.guid]).await?;
+    equal("the predecessor", &bench.reread(&stays).await?.prev_ref_tok_id.is_none(), &true)
 }
 
 /// L61: "the *live* sessions that stay": a dead one stays dead, also when the clock is set back

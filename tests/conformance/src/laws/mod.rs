@@ -158,6 +158,7 @@ laws! {
     ending::l60_nothing_comes_back => TouchesFromMemory;
     fence::l61_a_fence_bumps_the_epoch => SkipsTheFenceOfNothing, CountsEpochsFromOne;
     fence::l61_sessions_that_stay_are_restamped => ForgetsToRestamp;
+    fence::l61_no_older_token_is_left => KeepsThePredecessor, JudgesByTheLastMint;
     fence::l61_a_restamp_revives_none => RestampsTheExpired, RestampsWhatEveryoneEnded;
     fence::l61_a_clock_set_back_revives_nothing => EpochIsTheClock;
     rotation::l61_rotations_and_restamps_lose_nothing => RotatesByLoadAndSave;

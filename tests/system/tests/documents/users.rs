@@ -31,7 +31,7 @@ pub(crate) struct NewPassword {
 }
 
 impl Accounts {
-    #[allow(clippy::unnecessary_wraps)] // as an application that opens something
+    #[allow(clippy::unnecessary_wraps)] // a real one fails
     pub(crate) fn open(_file: &str) -> Result<Self, Infallible> {
         Ok(Self)
     }

@@ -66,8 +66,45 @@ impl Twin for ForgetsToRestamp {
         let before = under.devices(&ending.user).await?.rows;
         let ended = under.end(ending).await?;
         let takes =
-            |row: &SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_issued_at);
+            |row: &SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_born_at());
         before.into_iter().filter(|row| !takes(row)).for_each(|row| under.save(row));
+        Ok(ended)
+    }
+}
+
+/// Leaves the predecessor to those that stay.
+#[derive(Default)]
+pub(crate) struct KeepsThePredecessor;
+
+impl Twin for KeepsThePredecessor {
+    async fn end(&self, under: &Under, ending: &Ending) -> Result<Ended, StoreError> {
+        let before = under.devices(&ending.user).await?.rows;
+        let ended = under.end(ending).await?;
+        for row in under.devices(&ending.user).await?.rows {
+            let was = before.iter().find(|was| was.guid == row.guid);
+            let prev_ref_tok_id = was.and_then(|was| was.prev_ref_tok_id);
+            under.save(SessionRow { prev_ref_tok_id, ..row });
+        }
+        Ok(ended)
+    }
+}
+
+/// Takes the last mint of a refTokID for its first.
+#[derive(Default)]
+pub(crate) struct JudgesByTheLastMint;
+
+impl Twin for JudgesByTheLastMint {
+    async fn end(&self, under: &Under, ending: &Ending) -> Result<Ended, StoreError> {
+        let Scope::TokenIssuedBefore(instant) = ending.scope else {
+            return under.end(ending).await;
+        };
+        let mut ended = Ended::default();
+        for row in under.devices(&ending.user).await?.rows {
+            if row.token_issued_at < instant {
+                let one = Ending { scope: Scope::Device(row.guid), ..ending.clone() };
+                ended.guids.extend(under.end(&one).await?.guids);
+            }
+        }
         Ok(ended)
     }
 }
@@ -143,7 +180,7 @@ pub(crate) struct CountsThenEnds;
 impl Twin for CountsThenEnds {
     async fn end(&self, under: &Under, ending: &Ending) -> Result<Ended, StoreError> {
         let takes =
-            |row: &SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_issued_at);
+            |row: &SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_born_at());
         let rows = under.devices(&ending.user).await?.rows;
         let guids = rows.into_iter().filter(takes).map(|row| row.guid).collect();
         gap().await;
@@ -160,7 +197,7 @@ impl Twin for CountsDeadRows {
     async fn end(&self, under: &Under, ending: &Ending) -> Result<Ended, StoreError> {
         let takes = |row: &SessionRow| {
             row.user == ending.user
-                && ending.scope.takes(row.guid, row.created_at, row.token_issued_at)
+                && ending.scope.takes(row.guid, row.created_at, row.token_born_at())
         };
         let dead: Vec<SessionRow> = under.dead().await?.into_iter().filter(takes).collect();
         let mut ended = under.end(ending).await?;
