@@ -16,7 +16,7 @@
 //! let hello = service_fn(|request: Request<Full<Bytes>>| async move {
 //!     let session = request.extensions().get::<Authenticated>().and_then(Authenticated::session);
 //!     let name = session.map(|session| session.user_id().to_string()).unwrap_or_default();
-//!     Ok::<_, std::convert::Infallible>(Response::new(Full::from(format!("hello {name}"))))
+//!     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(format!("hello {name}"))))
 //! });
 //! let guarded = AuthLayer::new(&sessions).layer(hello);
 //!

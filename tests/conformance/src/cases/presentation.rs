@@ -210,8 +210,8 @@ pub(super) async fn never_in_a_query_or_a_form(site: &Site) -> Outcome {
     Ok(())
 }
 
-/// "It tries the tokens that were sent, expired, superseded or doubled, up to eight, and ends what
-/// they name."
+/// "It tries the tokens that were sent, expired, superseded or doubled, and ends the sessions that
+/// they name"
 pub(super) async fn sign_out_tries_every_token(site: &Site) -> Outcome {
     let user = site.user().await?;
     let mut devices = Vec::new();
