@@ -50,7 +50,7 @@ pub(super) fn get(source: Option<Source>, target: &Path) -> Result<Programs, Str
     }
     .map_err(|error| {
         format!(
-            "no PostgreSQL to test against: {error}. Install one (`apt-get install postgresql`, \
+            "no PostgreSQL to test against ({error}): install one (`apt-get install postgresql`, \
              `brew install postgresql`), or set {URL} to the URL of a server for tests"
         )
     })
