@@ -23,6 +23,7 @@ pub(crate) fn root() -> Result<PathBuf, String> {
 /// The members of the workspace, as `cargo metadata` lists them.
 pub(crate) struct Workspace {
     packages: Vec<Value>,
+    target_folder: PathBuf,
 }
 
 impl Workspace {
@@ -45,10 +46,16 @@ impl Workspace {
     fn parse(json: &[u8]) -> Result<Self, String> {
         let mut metadata: Value = serde_json::from_slice(json)
             .map_err(|error| format!("cargo metadata printed no JSON: {error}"))?;
+        let target_folder = text(&metadata["target_directory"]).into();
         match metadata["packages"].take() {
-            Value::Array(packages) => Ok(Self { packages }),
+            Value::Array(packages) => Ok(Self { packages, target_folder }),
             _ => Err("cargo metadata lists no packages".into()),
         }
+    }
+
+    /// Where cargo puts what it builds.
+    pub(crate) fn target_folder(&self) -> PathBuf {
+        self.target_folder.clone()
     }
 
     /// The names of the members with `publish = false`.
@@ -83,9 +90,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_tells_what_is_not_published_and_which_tests_exist() {
+    fn metadata_tells_the_target_folder_what_is_not_published_and_which_tests_exist() {
         let workspace = Workspace::parse(
-            br#"{"packages":[
+            br#"{"target_directory":"/t","packages":[
                 {"name":"lib","publish":null,"targets":[{"kind":["lib"],"name":"lib"}]},
                 {"name":"tests","publish":[],"targets":[
                     {"kind":["test"],"name":"matrix"},{"kind":["test"],"name":"house"}]}
@@ -93,6 +100,7 @@ mod tests {
         )
         .unwrap();
 
+        assert_eq!(workspace.target_folder(), PathBuf::from("/t"));
         assert_eq!(workspace.unpublished(), ["tests"]);
         assert_eq!(workspace.integration_tests(), ["house", "matrix"]);
     }

@@ -4,7 +4,7 @@
 /// The web frameworks; each has an example `example-NAME`. The first is the demo's default.
 pub(crate) const FRAMEWORKS: &[&str] = &["axum"];
 
-/// The stores.
+/// The stores. Which of them need a server stands in `services`.
 pub(crate) const STORES: &[&str] = &["memory", "sqlite"];
 
 /// The transports.

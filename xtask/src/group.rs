@@ -74,7 +74,7 @@ fn lock() -> MutexGuard<'static, Option<u32>> {
 
 /// Sends a signal to a whole group and says whether there was anyone to get it. The shell's own
 /// `kill` is on every Unix, and spares this program a call into C.
-fn signal(name: &str, group: u32) -> bool {
+pub(crate) fn signal(name: &str, group: u32) -> bool {
     Command::new("sh")
         .args(["-c", r#"kill -s "$0" -- "-$1" 2>/dev/null"#, name, &group.to_string()])
         .status()

@@ -1,4 +1,5 @@
-//! Ctrl-C and its kin end the running part with everything below it, then this program.
+//! Ctrl-C and its kin end the running part with everything below it and the servers, then this
+//! program.
 //!
 //! Each part is in a process group of its own, which the terminal's Ctrl-C does not reach.
 
@@ -13,6 +14,7 @@ pub(crate) fn watch() -> Result<(), String> {
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             crate::group::end_current();
+            crate::services::end_all();
             // The shells' convention for a program that a signal ended.
             std::process::exit(128 + signal);
         }

@@ -12,6 +12,7 @@ mod lines;
 mod parts;
 mod report;
 mod run;
+mod services;
 mod table;
 mod test_all;
 
@@ -34,13 +35,20 @@ enum Task {
     #[command(disable_help_flag = true)]
     Demo(demo::Arguments),
     /// Run every check and test and close with a table of what ran.
+    ///
+    /// Servers that the tests need are brought along: PostgreSQL is the one of `TEST_DATABASE_URL`,
+    /// else one that is started for the run with the programs that are installed, or that apt (as
+    /// root) or `PyPI` has.
     TestAll(test_all::Arguments),
+    /// Start a server for daily work, as `test-all` does, and stop it on Ctrl-C.
+    Services(services::Arguments),
 }
 
 fn main() -> ExitCode {
     let ended = match CommandLine::parse().task {
         Task::Demo(arguments) => demo::run(arguments),
         Task::TestAll(arguments) => test_all::run(&arguments),
+        Task::Services(arguments) => services::run(&arguments),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("error: {error}");

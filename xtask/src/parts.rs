@@ -53,6 +53,11 @@ impl Part {
         matches!(self, Self::Unit | Self::Doctests | Self::Laws | Self::Cases | Self::System)
     }
 
+    /// Whether tests of the part may talk to servers, which then must run.
+    pub(crate) fn may_use_servers(self) -> bool {
+        matches!(self, Self::Unit | Self::Laws | Self::Cases | Self::System)
+    }
+
     pub(crate) fn command(
         self,
         selection: Selection<'_>,

@@ -83,7 +83,7 @@ impl Report {
         match parse(line) {
             Some(Line::Summary(counts)) => self.running.add(counts),
             Some(Line::Version { name, version }) => {
-                self.versions.insert(name.to_owned(), version.to_owned());
+                self.version(name, version);
             }
             Some(Line::Trial { name, ended }) => match part {
                 Part::Laws => add(&mut self.laws, &segments(name, 1), ended),
@@ -92,6 +92,11 @@ impl Report {
             },
             None => {}
         }
+    }
+
+    /// Takes the version of something that the tests run against.
+    pub(crate) fn version(&mut self, name: &str, version: &str) {
+        self.versions.insert(name.to_owned(), version.to_owned());
     }
 
     /// Closes the running part.

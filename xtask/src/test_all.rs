@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use crate::cargo::Workspace;
 use crate::parts::{Part, Selection};
 use crate::report::Report;
+use crate::services::{self, Servers, Sources};
 use crate::{cells, interrupt, run, table};
 
 /// After this long a part is taken to hang, and is killed. A cold build is part of the first.
@@ -27,6 +28,8 @@ pub(crate) struct Arguments {
     /// Leave out the laws and cases of a framework, a store, or `framework::store`.
     #[arg(long, value_name = "CELL", value_delimiter = ',', value_parser = cells::excludable_name)]
     without: Vec<String>,
+    #[command(flatten)]
+    sources: Sources,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
@@ -39,14 +42,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     interrupt::watch()?;
     let workspace = Workspace::read()?;
 
+    // First, so that a server that is missing is known before anything is built.
+    let needed = services::needed(cells::STORES, &chosen, selection);
+    let servers = Servers::start(&needed, arguments.sources, &workspace)?;
+
     let mut report = Report::new();
+    for (name, version) in servers.versions() {
+        report.version(name, version);
+    }
     for part in chosen {
         let mut command = part.command(selection, &workspace)?;
+        if part.may_use_servers() {
+            servers.tell(&mut command);
+        }
         println!("\n=== {part}: {}", in_words(&command));
         let started = Instant::now();
         let ending = run::run(&mut command, LIMIT, &mut stdout(), |line| report.line(part, line));
         report.end(part, &ending, started.elapsed());
     }
+
+    drop(servers);
 
     print!("\n{}", table::closing(&report, selection, &not_chosen));
     let green = report.total(selection).failed == 0;

@@ -1,0 +1,199 @@
+//! The servers that tests need, brought by this program: found or installed, started on loopback
+//! in a folder of their own, and gone when this program ends, however it ends.
+//!
+//! Here stands which store needs which server. What is the same for any server is in [`guarded`]
+//! and [`owner`], what is one server's own in a module of its name.
+
+mod guarded;
+mod owner;
+mod postgres;
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+pub(crate) use guarded::end_all;
+
+use crate::cargo::Workspace;
+use crate::interrupt;
+use crate::parts::{Part, Selection};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+/// The stores that need a server. A store gets its server as soon as it is one of
+/// [`cells::STORES`](crate::cells::STORES) too; until then nothing is started for it.
+const NEEDS: &[(&str, Service)] = &[("postgres", Service::Postgres)];
+
+/// Where servers come from, as both tasks with servers take it.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Sources {
+    /// Start a PostgreSQL of this origin, whatever else there is.
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    postgres_from: Option<postgres::Source>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The server to start.
+    service: Service,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+/// `cargo xtask services NAME`: one server, until Ctrl-C.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    interrupt::watch()?;
+    let target = Workspace::read()?.target_folder();
+    let server = match arguments.service {
+        Service::Postgres => postgres::start(arguments.sources.postgres_from, &target)?,
+    };
+    println!("{}: process {}, in {}", server.title(), server.pid, server.home.folder().display());
+    for (name, value) in &server.environment {
+        println!("export {name}='{}'", value.display());
+    }
+    println!("Ctrl-C stops it and removes its data");
+    loop {
+        if let Some(status) = server.home.ended()? {
+            return Err(format!("the server ended by itself with {status}"));
+        }
+        sleep(Duration::from_millis(200));
+    }
+}
+
+/// The servers of one `test-all`. They end with this value.
+#[derive(Debug, Default)]
+pub(crate) struct Servers {
+    running: Vec<Server>,
+}
+
+impl Servers {
+    pub(crate) fn start(
+        needed: &[Service],
+        sources: Sources,
+        workspace: &Workspace,
+    ) -> Result<Self, String> {
+        let mut servers = Self::default();
+        for service in needed {
+            let Service::Postgres = service;
+            if sources.postgres_from.is_none() && env::var_os(postgres::URL).is_some() {
+                println!("{} is set: its server is used, and none started", postgres::URL);
+                continue;
+            }
+            let target = workspace.target_folder();
+            let server = postgres::start(sources.postgres_from, &target)
+                .map_err(|error| format!("{error}; or leave it out: `--without postgres`"))?;
+            println!("{} is started for the tests", server.title());
+            servers.running.push(server);
+        }
+        Ok(servers)
+    }
+
+    /// Tells the tests of a part where the servers are.
+    pub(crate) fn tell(&self, command: &mut Command) {
+        for server in &self.running {
+            command.envs(server.environment.iter().map(|(name, value)| (*name, value)));
+        }
+    }
+
+    /// The name and the version of each server that was started.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.running.iter().map(|server| (server.name, server.version.as_str()))
+    }
+}
+
+/// A server that takes connections.
+#[derive(Debug)]
+struct Server {
+    /// The name of its store.
+    name: &'static str,
+    version: String,
+    /// The folder of its programs.
+    programs: PathBuf,
+    pid: u32,
+    environment: Vec<(&'static str, OsString)>,
+    home: guarded::Guarded,
+}
+
+impl Server {
+    fn title(&self) -> String {
+        format!("{} {} from {}", self.name, self.version, self.programs.display())
+    }
+}
+
+/// The servers that the chosen parts need for these stores. A filter that names another store
+/// needs none, nor does a store that was left out by name.
+pub(crate) fn needed(stores: &[&str], parts: &[Part], selection: Selection<'_>) -> Vec<Service> {
+    let segments: Vec<&str> =
+        selection.filter.into_iter().flat_map(|filter| filter.split("::")).collect();
+    let any_part = parts.iter().any(|part| part.may_use_servers());
+    NEEDS
+        .iter()
+        .filter(|(store, _)| any_part && stores.contains(store))
+        .filter(|(store, _)| !selection.without.iter().any(|name| name == store))
+        .filter(|(store, _)| {
+            segments.contains(store) || !segments.iter().any(|name| stores.contains(name))
+        })
+        .map(|(_, service)| *service)
+        .collect()
+}
+
+/// What a command prints, if it is there and ends well.
+fn ask(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORES: &[&str] = &["memory", "sqlite", "postgres"];
+
+    fn of(parts: &[Part], filter: Option<&str>, without: &[&str]) -> bool {
+        let without: Vec<String> = without.iter().map(|name| (*name).to_owned()).collect();
+        let needed = needed(STORES, parts, Selection { filter, without: &without });
+        assert!(needed.is_empty() || needed == [Service::Postgres]);
+        !needed.is_empty()
+    }
+
+    #[test]
+    fn a_server_is_started_only_for_a_part_that_may_use_it() {
+        for part in [Part::Unit, Part::Laws, Part::Cases, Part::System] {
+            assert!(of(&[Part::Fmt, part], None, &[]), "{part}");
+        }
+        assert!(!of(
+            &[Part::Fmt, Part::Lint, Part::Docs, Part::Doctests, Part::Package],
+            None,
+            &[]
+        ));
+    }
+
+    #[test]
+    fn no_server_is_started_for_a_store_left_out_by_name() {
+        assert!(!of(&[Part::Laws], None, &["postgres"]));
+        assert!(of(&[Part::Laws], None, &["sqlite", "axum::postgres"]));
+    }
+
+    #[test]
+    fn a_filter_for_another_store_starts_none() {
+        assert!(!of(&[Part::Cases], Some("axum::sqlite::cookie"), &[]));
+        assert!(of(&[Part::Cases], Some("axum::postgres"), &[]));
+        assert!(of(&[Part::Cases], Some("renew_is_replayed"), &[]));
+    }
+
+    #[test]
+    fn a_store_that_is_not_in_the_table_gets_no_server() {
+        let selection = Selection { filter: None, without: &[] };
+
+        assert_eq!(needed(&["memory"], &[Part::Laws], selection), []);
+    }
+}

