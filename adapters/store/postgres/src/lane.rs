@@ -119,7 +119,7 @@ impl Lane {
     }
 
     /// How many connections it opens at most.
-    pub(crate) fn size(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.pool.status().max_size
     }
 
@@ -137,16 +137,15 @@ impl Lane {
     {
         let (lane, shared) = (self.clone(), Arc::clone(shared));
         let verb = async move {
-            match timeout(VERB_WAIT, lane.attempts(&shared, repeat, &input, work)).await {
-                Ok(answer) => answer.map_err(Fault::told),
+            let attempts = lane.attempts(&shared, repeat, &input, work);
+            let Ok(answer) = timeout(VERB_WAIT, attempts).await else {
                 // The connection was dropped with the attempt. Where one is silent, others may be.
-                Err(_) => {
-                    lane.drop_idle();
-                    let message = "PostgreSQL did not answer within 4 s; what was under way takes \
-                                   place wholly or not at all, and may be repeated";
-                    Err(StoreError::new(StoreErrorKind::TimedOut, message))
-                }
-            }
+                lane.drop_idle();
+                let message = "PostgreSQL did not answer within 4 s; what was under way takes \
+                               place wholly or not at all, and may be repeated";
+                return Err(StoreError::new(StoreErrorKind::TimedOut, message));
+            };
+            answer.map_err(Fault::told)
         };
         self.runtime.spawn(verb).await.unwrap_or_else(|error| {
             let message = "the task of a PostgreSQL operation was stopped";

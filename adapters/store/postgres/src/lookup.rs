@@ -13,7 +13,7 @@ use crate::{
     instant::Instant,
     lane::Work,
     row::{self, COLUMNS, column, columns},
-    users::JoinedUsers,
+    users::{self, JoinedUsers},
 };
 
 /// The server's clock, with what a test moved it by as the parameter `$1`.
@@ -77,7 +77,7 @@ pub(crate) fn lookup<'a>(db: Db<'a>, (user, guid): &'a (UserId, Guid)) -> Work<'
             epochs: Epochs { global: column(&found, 1)?, user: column(&found, 2)? },
             row: if column(&found, 3)? { Some(row::decode(&found, 4)?) } else { None },
             user: match &db.sql.users {
-                Some(users) => users.decode(&found, 4 + COLUMNS)?,
+                Some(_) => users::decode(&found, 4 + COLUMNS)?,
                 None => UserState::NotAsked,
             },
         })
@@ -85,7 +85,7 @@ pub(crate) fn lookup<'a>(db: Db<'a>, (user, guid): &'a (UserId, Guid)) -> Work<'
 }
 
 /// Both epochs of a user; of nobody for none, at the same cost.
-pub(crate) fn epochs<'a>(db: Db<'a>, user: &'a Option<UserId>) -> Work<'a, TicketEpochs> {
+pub(crate) fn epochs<'a>(db: Db<'a>, (user,): &'a (Option<UserId>,)) -> Work<'a, TicketEpochs> {
     Box::pin(async move {
         // No user has the empty name.
         let name = user.as_ref().map_or("", UserId::as_str);

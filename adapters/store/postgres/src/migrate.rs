@@ -28,7 +28,7 @@ const HISTORY: &str = "migrations";
 /// with raises `minimum_reader_version`; others leave it, and old and new nodes run side by side.
 const READER_VERSION: i32 = 1;
 /// How long another node may take to migrate, and how long one statement of a migration.
-const MIGRATION_WAIT: Duration = Duration::from_secs(60);
+const MIGRATION_WAIT: Duration = Duration::from_mins(1);
 
 pub(crate) async fn migrate(reach: &Reach, schema: &str) -> Result<(), StoreError> {
     let late = |_| {

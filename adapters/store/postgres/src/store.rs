@@ -76,7 +76,7 @@ impl fmt::Debug for PostgresStore {
 impl SessionStore for PostgresStore {
     fn info(&self) -> StoreInfo {
         let (lookups, writes, endings) =
-            (self.lookups.size(), self.writes.size(), self.endings.size());
+            (self.lookups.connections(), self.writes.connections(), self.endings.connections());
         StoreInfo {
             name: "postgres",
             version: self.home.version.clone(),
@@ -92,7 +92,7 @@ impl SessionStore for PostgresStore {
     }
 
     async fn epochs(&self, user: Option<&UserId>) -> Result<TicketEpochs, StoreError> {
-        self.lookups.run(&self.shared, Repeat::Always, user.cloned(), lookup::epochs).await
+        self.lookups.run(&self.shared, Repeat::Always, (user.cloned(),), lookup::epochs).await
     }
 
     async fn insert(&self, login: &NewSession) -> Result<Inserted, StoreError> {
@@ -118,7 +118,7 @@ impl SessionStore for PostgresStore {
         if touches.is_empty() {
             return Ok(());
         }
-        self.writes.run(&self.shared, Repeat::Always, touches.to_vec(), touch::touch).await
+        self.writes.run(&self.shared, Repeat::Always, (touches.to_vec(),), touch::touch).await
     }
 
     async fn relabel(

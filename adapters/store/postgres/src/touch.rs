@@ -26,7 +26,7 @@ pub(crate) const TOUCH: &str = concat!(
     is_live!()
 );
 
-pub(crate) fn touch<'a>(db: Db<'a>, touches: &'a Vec<Touch>) -> Work<'a, ()> {
+pub(crate) fn touch<'a>(db: Db<'a>, (touches,): &'a (Vec<Touch>,)) -> Work<'a, ()> {
     Box::pin(async move {
         // An UPDATE takes one source row for each target: a second touch of a session waits for
         // the next round. The core queues one for each.

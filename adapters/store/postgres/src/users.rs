@@ -121,15 +121,6 @@ impl JoinedUsers {
         }
     }
 
-    /// Reads what [`Self::join`] brings, from the column at `first` on.
-    pub(crate) fn decode(&self, row: &Row, first: usize) -> Result<UserState, Fault> {
-        if column::<Option<bool>>(row, first)? != Some(true) {
-            return Ok(UserState::Inactive);
-        }
-        let data: Option<String> = column(row, first + 1)?;
-        Ok(UserState::Active(data.map(UserData::from_json)))
-    }
-
     async fn check_condition(&self, db: &Db<'_>) -> Result<(), Fault> {
         let Some(condition) = self.users.active_condition() else { return Ok(()) };
         let sql = format!("SELECT (\n{condition}\n) IS TRUE FROM {} LIMIT 0", self.table);
@@ -146,6 +137,15 @@ impl JoinedUsers {
             }
         }
     }
+}
+
+/// Reads what [`JoinedUsers::join`] brings, from the column at `first` on.
+pub(crate) fn decode(row: &Row, first: usize) -> Result<UserState, Fault> {
+    if column::<Option<bool>>(row, first)? != Some(true) {
+        return Ok(UserState::Inactive);
+    }
+    let data: Option<String> = column(row, first + 1)?;
+    Ok(UserState::Active(data.map(UserData::from_json)))
 }
 
 const IDS: &str = "it must be text, varchar, smallint, integer, bigint or uuid";

@@ -24,8 +24,8 @@ BEGIN
         FROM gone WHERE expires_at > clock_timestamp() ORDER BY user_id, guid;
     ELSIF users_ <= 1000 THEN
         INSERT INTO pending (user_id, reason, by_whom, at)
-        SELECT DISTINCT user_id, 'by-hand', whom, clock_timestamp()
-        FROM gone WHERE expires_at > clock_timestamp();
+        SELECT user_id, 'by-hand', whom, clock_timestamp()
+        FROM gone WHERE expires_at > clock_timestamp() GROUP BY user_id ORDER BY user_id;
     ELSE
         INSERT INTO pending (reason, by_whom, at) VALUES ('by-hand', whom, clock_timestamp());
     END IF;
