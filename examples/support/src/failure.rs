@@ -106,6 +106,9 @@ pub enum StartError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+    /// The system gives no thread for password hashes.
+    #[error("cannot start a thread for password hashes: {0}")]
+    Thread(#[source] std::io::Error),
     /// Argon2 does not work.
     #[error("Argon2 does not work here: {0}")]
     Argon2(argon2::password_hash::Error),

@@ -33,6 +33,7 @@ mod run;
 mod shutdown;
 mod signing_key;
 mod start;
+mod workers;
 
 pub use accounts::{Accounts, open_sqlite};
 pub use admin::{Admin, AdminToken};

@@ -48,6 +48,8 @@ fn log_to_stderr(filter: &str) {
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        // It would complain with `eprintln!`, which panics where standard error is closed.
+        .log_internal_errors(false)
         .init();
 }
 
