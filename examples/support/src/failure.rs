@@ -112,6 +112,9 @@ pub enum StartError {
     /// Argon2 does not work.
     #[error("Argon2 does not work here: {0}")]
     Argon2(argon2::password_hash::Error),
+    /// The URL of the database cannot be read, or asks for what the demo has not.
+    #[error("{0}")]
+    Database(&'static str),
     /// The database cannot be opened, or lacks something.
     #[error("{0}")]
     Store(#[from] StoreError),
