@@ -4,7 +4,7 @@ mod database;
 
 use std::{any::Any, future::Future, process::ExitCode};
 
-use database::Database;
+use database::{Database, Gone};
 use example_support::{Accounts, AdminToken, App, HashCost, open_postgres, open_sqlite};
 use libtest_mimic::{Arguments, Trial};
 use logout_all::{MemoryStore, SessionStore, SessionsBuilder};
@@ -13,6 +13,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    let _gone = Gone;
     let mut all: Vec<Trial> = Vec::new();
     for store in [Store::Memory, Store::Sqlite, Store::Postgres] {
         let trials = trials(Axum(store));
