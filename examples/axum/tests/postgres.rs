@@ -3,7 +3,7 @@
 //! The tests need a server (CONTRIBUTING.md, "Servers that the tests start").
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod program;
 

@@ -36,7 +36,7 @@ macro_rules! over_each_store {
             fn $name() {
                 let _gone = super::Gone;
                 let database = super::Database::new_now().unwrap();
-                super::run(super::Home::Database(database.config()), super::$name);
+                super::run(super::Home::Database(Box::new(database.config())), super::$name);
             })*
         }
     };
@@ -248,7 +248,7 @@ struct Site {
 /// Where the database is.
 enum Home {
     File(PathBuf),
-    Database(Config),
+    Database(Box<Config>),
 }
 
 struct Node {

@@ -26,8 +26,9 @@ impl Database {
         let server = server()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("logout_all_system_{}_{count}", std::process::id());
-        let sql = connect(&server).await.map_err(no_server)?;
-        sql.batch_execute(&format!("CREATE DATABASE {name}")).await.map_err(no_server)?;
+        let sql = connect(&server).await.map_err(|error| no_server(&error))?;
+        let created = sql.batch_execute(&format!("CREATE DATABASE {name}")).await;
+        created.map_err(|error| no_server(&error))?;
         Ok(Self { server, name })
     }
 
@@ -94,6 +95,6 @@ pub(crate) async fn connect(database: &Config) -> Result<Client, Error> {
     Ok(client)
 }
 
-fn no_server(error: Error) -> String {
+fn no_server(error: &Error) -> String {
     format!("the server of TEST_DATABASE_URL: {error}")
 }
