@@ -32,9 +32,8 @@ fn main() -> ExitCode {
 
 /// Whether the run of these arguments has that trial in it.
 fn is_chosen(arguments: &Arguments, trial: &str) -> bool {
-    let is = |pattern: &String| match arguments.exact {
-        true => trial == pattern,
-        false => trial.contains(pattern.as_str()),
+    let is = |pattern: &String| {
+        if arguments.exact { trial == pattern } else { trial.contains(pattern.as_str()) }
     };
     arguments.filter.iter().all(is) && !arguments.skip.iter().any(is)
 }
