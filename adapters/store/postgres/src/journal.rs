@@ -1,0 +1,113 @@
+//! The journal, read by sequence or by user; and the sweep, which shortens it.
+
+use logout_all::{
+    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId,
+    store::{JournalPage, Swept},
+};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{
+    db::{self, Db},
+    fault::Fault,
+    instant::Instant,
+    lane::Work,
+    row::{column, micros},
+};
+
+macro_rules! entry {
+    () => {
+        "seq, entry_id, user_id, guid, reason, by_whom, at"
+    };
+}
+
+/// The counter and the entries of one snapshot; one row at least, for the counter.
+pub(crate) const PAGE: &str = concat!(
+    "SELECT c.last_seq, j.* FROM {s}.journal_counter AS c LEFT JOIN (SELECT ",
+    entry!(),
+    " FROM {s}.journal WHERE seq > $1 ORDER BY seq LIMIT $2) AS j ON true \
+     WHERE c.id = 1 ORDER BY j.seq"
+);
+
+/// Two walks down the index by user, each with its own limit, then a merge.
+pub(crate) const HISTORY: &str = concat!(
+    "(SELECT ",
+    entry!(),
+    " FROM {s}.journal WHERE user_id = $1 ORDER BY seq DESC LIMIT $2) UNION ALL (SELECT ",
+    entry!(),
+    " FROM {s}.journal WHERE user_id IS NULL ORDER BY seq DESC LIMIT $2) \
+     ORDER BY seq DESC LIMIT $2"
+);
+
+pub(crate) const SWEEP: &str =
+    "SELECT dead, old FROM {s}.sweep($2, $3::bigint * interval '1 microsecond', $1)";
+
+pub(crate) fn page<'a>(db: Db<'a>, (after, limit): &'a (u64, usize)) -> Work<'a, JournalPage> {
+    Box::pin(async move {
+        let after = i64::try_from(*after).unwrap_or(i64::MAX);
+        let rows = db.query(&db.sql.page, &[&after, &rows_at_most(*limit)]).await?;
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if column::<Option<i64>>(row, 1)?.is_some() {
+                entries.push(decode(row, 1)?);
+            }
+        }
+        let last_seq: i64 = column(&db::one(rows)?, 0)?;
+        Ok(JournalPage { last_seq: u64::try_from(last_seq).unwrap_or(0), entries })
+    })
+}
+
+pub(crate) fn history<'a>(
+    db: Db<'a>,
+    (user, limit): &'a (UserId, usize),
+) -> Work<'a, Vec<JournalEntry>> {
+    Box::pin(async move {
+        let values: crate::db::Params<'_> = &[&user.as_str(), &rows_at_most(*limit)];
+        let rows = db.query(&db.sql.history, values).await?;
+        rows.iter().map(|row| decode(row, 0)).collect()
+    })
+}
+
+pub(crate) fn sweep<'a>(db: Db<'a>, limit: &'a usize) -> Work<'a, Swept> {
+    Box::pin(async move {
+        let kept = micros(JournalEntry::KEPT);
+        let values: crate::db::Params<'_> = &[&db.offset_us, &rows_at_most(*limit), &kept];
+        let removed = db::one(db.write(&db.sql.sweep, values).await?)?;
+        let count = |at| -> Result<usize, Fault> {
+            Ok(usize::try_from(column::<i64>(&removed, at)?).unwrap_or(usize::MAX))
+        };
+        Ok(Swept { sessions: count(0)?, journal: count(1)? })
+    })
+}
+
+fn rows_at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn decode(row: &Row, first: usize) -> Result<JournalEntry, Fault> {
+    let seq: i64 = column(row, first)?;
+    let damaged = || {
+        let message = format!(
+            "the journal's entry {seq} is damaged: it holds what no version of logout-all writes"
+        );
+        Fault::from(StoreError::new(StoreErrorKind::Corrupt, message))
+    };
+    // A user or a guid that cannot be read must not become none: none means everybody, or all.
+    let user = match column::<Option<String>>(row, first + 2)? {
+        Some(text) => Some(UserId::new(&text).map_err(|_| damaged())?),
+        None => None,
+    };
+    let guid = match column::<Option<Uuid>>(row, first + 3)? {
+        Some(uuid) => Some(Guid::from_uuid(uuid).ok_or_else(damaged)?),
+        None => None,
+    };
+    Ok(JournalEntry {
+        seq: u64::try_from(seq).map_err(|_| damaged())?,
+        id: column(row, first + 1)?,
+        user,
+        guid,
+        reason: EndReason::parse(column(row, first + 4)?).ok_or_else(damaged)?,
+        by: By::parse(column(row, first + 5)?),
+        at: column::<Instant>(row, first + 6)?.0,
+    })
+}

@@ -1,0 +1,134 @@
+-- All that the library keeps, in a schema of its own. The names are not qualified: the schema is
+-- the first one of search_path (`migrate()` sets it; by hand: docs/postgres.md, "Migrations"), and
+-- every function below keeps the search_path that it is created with.
+
+DO $$
+BEGIN
+    IF current_schema() IS NULL OR current_schema() = 'public' THEN
+        RAISE EXCEPTION 'create a schema for logout-all and put it first: CREATE SCHEMA logout_all; SET search_path TO logout_all, pg_temp';
+    END IF;
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'the encoding of the database is %, and user ids need UTF8', current_setting('server_encoding');
+    END IF;
+END
+$$;
+
+-- One row. A binary refuses the schema if it reads less than minimum_reader_version.
+CREATE TABLE meta (
+    id                     integer PRIMARY KEY CHECK (id = 1),
+    schema_version         integer NOT NULL,
+    minimum_reader_version integer NOT NULL,
+    -- So that a transaction on another database is noticed.
+    store_id               uuid NOT NULL DEFAULT gen_random_uuid(),
+    global_epoch           bigint NOT NULL,
+    -- The two lease lengths of docs/consistency.md; 0 until a node asks for cached mode.
+    lease_given_us         bigint NOT NULL DEFAULT 0 CHECK (lease_given_us >= 0),
+    lease_waited_us        bigint NOT NULL DEFAULT 0 CHECK (lease_waited_us >= 0)
+);
+
+INSERT INTO meta (id, schema_version, minimum_reader_version, global_epoch)
+VALUES (1, 1, 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+
+-- Epochs. An absent row is epoch 0. Rows never go: an epoch never decreases.
+-- Ids are compared byte by byte ("C"): no collation folds or reorders them.
+CREATE TABLE users (
+    user_id text COLLATE "C" PRIMARY KEY CHECK (octet_length(user_id) BETWEEN 1 AND 255),
+    epoch   bigint NOT NULL
+) WITH (fillfactor = 80);
+
+-- The columns are in the order that wastes no byte on alignment. A fifth of each page stays free,
+-- and last_seen_at has no index: so a touch stays in its page and changes no index (HOT).
+CREATE TABLE sessions (
+    user_id          text COLLATE "C" NOT NULL,
+    guid             uuid NOT NULL,
+    ref_tok_id       uuid NOT NULL,
+    prev_ref_tok_id  uuid,
+    persistent       boolean NOT NULL,
+    generation       bigint NOT NULL,
+    epoch            bigint NOT NULL,
+    global_epoch     bigint NOT NULL,
+    created_at       timestamptz NOT NULL,
+    auth_time        timestamptz NOT NULL,
+    rotated_at       timestamptz,
+    token_issued_at  timestamptz NOT NULL,
+    token_expires_at timestamptz NOT NULL,
+    confirmed_at     timestamptz,
+    last_seen_at     timestamptz NOT NULL,
+    expires_at       timestamptz NOT NULL,
+    idle_us          bigint NOT NULL,
+    absolute_us      bigint NOT NULL,
+    user_agent       text,
+    ip               text,
+    label            text,
+    PRIMARY KEY (user_id, guid)
+) WITH (fillfactor = 80);
+
+-- For the sweep: what expired, and what logout_everyone left behind.
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
+CREATE INDEX sessions_global_epoch ON sessions (global_epoch);
+
+-- What ended and why. seq has no gap and follows the commits.
+CREATE TABLE journal (
+    seq      bigint PRIMARY KEY,
+    entry_id uuid NOT NULL,
+    user_id  text COLLATE "C", -- NULL: everybody
+    guid     uuid,             -- NULL: all of that user
+    reason   text NOT NULL,
+    by_whom  text NOT NULL,
+    at       timestamptz NOT NULL
+);
+CREATE INDEX journal_user_id ON journal (user_id, seq);
+
+-- The seq given out last. Its row is locked at the commit alone, and last of all.
+CREATE TABLE journal_counter (
+    id       integer PRIMARY KEY CHECK (id = 1),
+    last_seq bigint NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO journal_counter VALUES (1, 0);
+
+-- What a transaction will journal when it commits. No other transaction ever sees a row of it.
+CREATE TABLE pending (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id text COLLATE "C" CHECK (octet_length(user_id) BETWEEN 1 AND 255),
+    guid    uuid,
+    reason  text NOT NULL CHECK (reason IN (
+        'logout', 'others', 'everywhere', 'everyone', 'before', 'operator', 'reuse', 'evicted',
+        'replaced', 'locked', 'password', 'by-hand', 'changed')),
+    by_whom text NOT NULL CHECK (by_whom IN ('application', 'policy')
+        OR by_whom LIKE 'device:%' OR by_whom LIKE 'operator:%'),
+    at      timestamptz NOT NULL
+);
+
+CREATE FUNCTION micros(instant timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT (extract(epoch FROM instant) * 1000000)::bigint $$;
+
+-- Takes all pending rows of this transaction into the journal; for the first of them it finds all,
+-- for the others none. Deferred to the commit, so that the counter, which every ending needs, is
+-- held for the length of a commit and not for that of a transaction.
+CREATE FUNCTION pending_to_journal() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT AS $$
+DECLARE
+    entries pending[];
+    first   bigint;
+BEGIN
+    PERFORM FROM pending WHERE id = NEW.id;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    -- A reported logout survives a loss of power, whatever the connection set.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+    WITH moved AS (DELETE FROM pending RETURNING pending)
+    SELECT array_agg(moved.pending ORDER BY (moved.pending).id) INTO entries FROM moved;
+    UPDATE journal_counter SET last_seq = last_seq + cardinality(entries) WHERE id = 1
+    RETURNING last_seq - cardinality(entries) INTO STRICT first;
+    INSERT INTO journal (seq, entry_id, user_id, guid, reason, by_whom, at)
+    SELECT first + e.place, gen_random_uuid(), e.user_id, e.guid, e.reason, e.by_whom, e.at
+    FROM unnest(entries) WITH ORDINALITY AS e (id, user_id, guid, reason, by_whom, at, place);
+    RETURN NULL;
+END
+$$;
+
+CREATE CONSTRAINT TRIGGER pending_to_journal AFTER INSERT ON pending
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pending_to_journal();

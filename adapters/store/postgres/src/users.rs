@@ -1,0 +1,187 @@
+//! The application's users table: checked when the store connects, joined by each lookup.
+//!
+//! One text for one id. A user id is compared as text everywhere else, so `042` must not find the
+//! row 42, nor `ADA` the row `ada`, whatever the column's type and collation say.
+
+use logout_all::{StoreError, StoreErrorKind, UserData, UserId, UserState, Users};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+use uuid::Uuid;
+
+use crate::{
+    db::{Db, quoted},
+    fault::{Cause, Fault},
+    row::column,
+};
+
+/// A users table that was found fit to be joined.
+#[derive(Clone, Debug)]
+pub(crate) struct JoinedUsers {
+    users: Users,
+    table: String,
+    id: String,
+    kind: IdKind,
+}
+
+/// What the id column is, by the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IdKind {
+    Integer,
+    Text,
+    Uuid,
+}
+
+impl IdKind {
+    fn of(kind: &Type) -> Option<Self> {
+        Some(match *kind {
+            Type::INT2 | Type::INT4 | Type::INT8 => Self::Integer,
+            Type::TEXT | Type::VARCHAR => Self::Text,
+            Type::UUID => Self::Uuid,
+            _ => return None,
+        })
+    }
+}
+
+impl JoinedUsers {
+    /// Looks the table over: that it and its columns exist, that one row at most has an id, that
+    /// an index finds it, and that the condition is SQL over this table alone.
+    pub(crate) async fn inspect(db: &Db<'_>, users: &Users) -> Result<Self, Fault> {
+        users.check().map_err(|error| unfit(users, error))?;
+        let (table, id) = (resolved(db, users).await?, quoted(users.id_column()));
+        for name in users.data_columns() {
+            let sql = format!("SELECT {} FROM {table}", quoted(name));
+            if db.client.prepare(&sql).await.is_err() {
+                return Err(unfit(users, format!("it has no column `{name}` that may be read")));
+            }
+        }
+        let sql = format!("SELECT {id} FROM {table}");
+        let Ok(found) = db.client.prepare(&sql).await else {
+            let why = format!("it has no column `{}` for the user's id", users.id_column());
+            return Err(unfit(users, why));
+        };
+        let kind = found.columns()[0].type_().clone();
+        let Some(kind) = IdKind::of(&kind) else {
+            let why = format!("its id column `{}` is of the type {kind}: {IDS}", users.id_column());
+            return Err(unfit(users, why));
+        };
+        if !is_unique(db, &table, users.id_column()).await? {
+            let why = format!(
+                "its id column `{}` may hold one id twice, or no index finds it: make it the \
+                 primary key, or give it a UNIQUE index of its own",
+                users.id_column()
+            );
+            return Err(unfit(users, why));
+        }
+        let joined = Self { table, id, kind, users: users.clone() };
+        joined.check_condition(db).await?;
+        Ok(joined)
+    }
+
+    /// The join that finds the user whose id is `$4`. The condition stands in a subquery of its
+    /// own, where no name means a column of ours.
+    pub(crate) fn join(&self) -> String {
+        let Self { table, id, .. } = self;
+        let condition = self.users.active_condition().unwrap_or("true");
+        let names: Vec<String> =
+            self.users.data_columns().iter().map(|name| quoted(name)).collect();
+        let data = if names.is_empty() {
+            "NULL".to_owned()
+        } else {
+            format!("(SELECT to_jsonb(d) FROM (SELECT {}) AS d)::text", names.join(", "))
+        };
+        let is = match self.kind {
+            IdKind::Integer => format!("{id} = $4::bigint"),
+            // The first comparison finds the row by the column's own index, whose collation may
+            // fold case; the second one does not.
+            IdKind::Text => {
+                format!("{id} = $4::text AND {id}::text COLLATE \"C\" = $4::text COLLATE \"C\"")
+            }
+            IdKind::Uuid => format!("{id} = $4::uuid"),
+        };
+        format!(
+            "LEFT JOIN (SELECT (\n{condition}\n) IS TRUE AS active, {data} AS data \
+             FROM {table} WHERE {is}) AS person ON true"
+        )
+    }
+
+    /// The value for `$4`: NULL, which finds nobody, for what is not the one text of an id.
+    pub(crate) fn id_value(&self, user: &UserId) -> Box<dyn ToSql + Sync + Send> {
+        let text = user.as_str();
+        match self.kind {
+            IdKind::Text => Box::new(text.to_owned()),
+            IdKind::Integer => {
+                Box::new(text.parse::<i64>().ok().filter(|number| number.to_string() == text))
+            }
+            IdKind::Uuid => {
+                let uuid = Uuid::try_parse(text).ok();
+                Box::new(uuid.filter(|uuid| uuid.hyphenated().to_string() == text))
+            }
+        }
+    }
+
+    async fn check_condition(&self, db: &Db<'_>) -> Result<(), Fault> {
+        let Some(condition) = self.users.active_condition() else { return Ok(()) };
+        let sql = format!("SELECT (\n{condition}\n) IS TRUE FROM {} LIMIT 0", self.table);
+        match db.client.prepare(&sql).await {
+            Ok(statement) if statement.params().is_empty() => Ok(()),
+            Ok(_) => Err(unfit(&self.users, "its active condition has a parameter")),
+            Err(error) => {
+                let why = format!(
+                    "its active condition is not SQL over the table's own columns: {condition}"
+                );
+                let error = Cause::of(&error);
+                let told = StoreError::new(StoreErrorKind::Schema, message(&self.users, why));
+                Err(told.with_cause(error).into())
+            }
+        }
+    }
+}
+
+/// Reads what [`JoinedUsers::join`] brings, from the column at `first` on.
+pub(crate) fn decode(row: &Row, first: usize) -> Result<UserState, Fault> {
+    if column::<Option<bool>>(row, first)? != Some(true) {
+        return Ok(UserState::Inactive);
+    }
+    let data: Option<String> = column(row, first + 1)?;
+    Ok(UserState::Active(data.map(UserData::from_json)))
+}
+
+const IDS: &str = "it must be text, varchar, smallint, integer, bigint or uuid";
+
+/// The table's full name, as this connection's search path finds it now.
+async fn resolved(db: &Db<'_>, users: &Users) -> Result<String, Fault> {
+    const SQL: &str = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
+                       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                       WHERE c.oid = to_regclass($1)::oid";
+    let name = match users.table_name().split_once('.') {
+        Some((schema, table)) => format!("{}.{}", quoted(schema), quoted(table)),
+        None => quoted(users.table_name()),
+    };
+    let found = db.query(SQL, &[&name]).await?;
+    let Some(found) = found.first() else {
+        return Err(unfit(users, "there is no such table in the database"));
+    };
+    let (schema, table): (String, String) = (column(found, 0)?, column(found, 1)?);
+    Ok(format!("{}.{}", quoted(&schema), quoted(&table)))
+}
+
+async fn is_unique(db: &Db<'_>, table: &str, id: &str) -> Result<bool, Fault> {
+    const SQL: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i \
+                       JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid \
+                       AND a.attnum = i.indkey[0] \
+                       WHERE i.indrelid = to_regclass($1)::oid AND a.attname = $2::text \
+                       AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1 \
+                       AND i.indpred IS NULL)";
+    let found = db.query(SQL, &[&table, &id]).await?;
+    found.first().map_or(Ok(false), |row| column(row, 0))
+}
+
+fn message(users: &Users, why: impl std::fmt::Display) -> String {
+    format!("the users table `{}` cannot be joined: {why}", users.table_name())
+}
+
+fn unfit(users: &Users, why: impl std::fmt::Display) -> Fault {
+    StoreError::new(StoreErrorKind::Schema, message(users, why)).into()
+}

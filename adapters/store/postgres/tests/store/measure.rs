@@ -1,0 +1,161 @@
+//! What a verification and a touch cost the server, counted by the server.
+
+use std::time::{Duration, Instant};
+
+use logout_all::{By, EndReason, Guid, SessionStore, UserAgent, store::Touch};
+use logout_all_postgres::Users;
+use logout_all_postgres::tokio_postgres::Client;
+
+use crate::{Database, sign_in, touch_of, user};
+
+const ACCOUNTS: &str = "CREATE TABLE accounts (id int PRIMARY KEY, email text, locked boolean);
+     INSERT INTO accounts SELECT n, 'x', false FROM generate_series(1, 1000) n;";
+
+fn accounts() -> Users {
+    Users::table("accounts").active("NOT locked").columns(["email"])
+}
+
+/// "`EXPLAIN` in a test shows that a verification is primary-key lookups only (session, epochs,
+/// user)."
+#[tokio::test]
+async fn a_verification_is_lookups_by_key_only() {
+    let database = Database::migrated().await;
+    let sql = database.sql().await;
+    sql.batch_execute(ACCOUNTS).await.unwrap();
+    let store = database.builder().users(accounts()).connect().await.unwrap();
+    let row = sign_in(&store, &user(42)).await;
+    store.lookup(&row.user, row.guid).await.unwrap();
+    // The statement as the server has it, planned as the store's connections plan.
+    let asked = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
+                 AND query LIKE '%AS person%' AND pid <> pg_backend_pid()";
+    let statement: String = sql.query_one(asked, &[]).await.unwrap().get(0);
+    sql.batch_execute(
+        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off",
+    )
+    .await
+    .unwrap();
+    sql.batch_execute(&format!("PREPARE lookup AS {statement}")).await.unwrap();
+    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE lookup (0, '42', '{}', 42)", row.guid);
+    let lines = sql.simple_query(&explain).await.unwrap();
+    let plan: Vec<String> = lines
+        .iter()
+        .filter_map(|line| match line {
+            logout_all_postgres::tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        })
+        .map(ToOwned::to_owned)
+        .collect();
+    let text = plan.join("\n");
+    for index in ["meta_pkey", "users_pkey", "sessions_pkey", "accounts_pkey"] {
+        assert!(text.contains(&format!("using {index}")), "{text}");
+    }
+    let scans = plan.iter().filter(|line| line.contains("Scan")).count();
+    assert_eq!(scans, 4, "{text}");
+    assert!(!text.contains("Seq Scan"), "{text}");
+}
+
+/// "A verification does one statement and no write, counted by the server."
+#[tokio::test]
+async fn a_verification_is_one_statement_and_no_write() {
+    let database = Database::migrated().await;
+    let sql = database.sql().await;
+    sql.batch_execute(ACCOUNTS).await.unwrap();
+    let row = {
+        let store = database.builder().users(accounts()).connect().await.unwrap();
+        sign_in(&store, &user(42)).await
+    };
+    drop(sql);
+    let mut counted = Vec::new();
+    for lookups in [1, 101] {
+        let before = counters(&database).await;
+        let store = database.builder().users(accounts()).connect().await.unwrap();
+        for _ in 0..lookups {
+            let found = store.lookup(&row.user, row.guid).await.unwrap();
+            assert!(found.row.is_some());
+        }
+        drop(store);
+        let after = counters(&database).await;
+        counted.push([after[0] - before[0], after[1] - before[1]]);
+    }
+    assert_eq!(counted[1][0] - counted[0][0], 100, "transactions: {counted:?}");
+    assert_eq!([counted[0][1], counted[1][1]], [0, 0], "rows written: {counted:?}");
+}
+
+/// Transactions and rows written in this database, once every connection to it has closed and
+/// handed its numbers in.
+async fn counters(database: &Database) -> [i64; 2] {
+    let admin = database.admin().await;
+    let asked = "SELECT numbackends::bigint, xact_commit + xact_rollback, \
+                 tup_inserted + tup_updated + tup_deleted FROM pg_stat_database WHERE datname = $1";
+    let since = Instant::now();
+    let mut last = [-1, -1];
+    loop {
+        let row = admin.query_one(asked, &[&database.name]).await.unwrap();
+        let found = [row.get(1), row.get(2)];
+        if row.get::<_, i64>(0) == 0 && found == last {
+            return found;
+        }
+        assert!(since.elapsed() < Duration::from_secs(10), "connections stay open");
+        last = found;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// "HOT touches": no index is written, whatever a touch brings that does not move the end.
+#[tokio::test]
+async fn touches_are_hot() {
+    let database = Database::migrated().await;
+    let store = database.store().await;
+    let mut rows = Vec::new();
+    for number in 0..60 {
+        rows.push(sign_in(&store, &user(number)).await);
+    }
+    // One by one, as activity comes: at once they would need room in the page for all of them.
+    for row in &rows {
+        store.touch(&[touch_of(row)]).await.unwrap();
+    }
+    let sql = database.sql().await;
+    drop(store);
+    let asked =
+        "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'";
+    let since = Instant::now();
+    loop {
+        let row = sql.query_one(asked, &[]).await.unwrap();
+        let (all, hot): (i64, i64) = (row.get(0), row.get(1));
+        if all == 60 {
+            assert!(hot >= 55, "{hot} of {all}");
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(10), "{all} updates were counted");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn bytes_a_row(sql: &Client) -> i64 {
+    let asked =
+        "SELECT pg_total_relation_size('logout_all.sessions') / count(*) FROM logout_all.sessions";
+    sql.query_one(asked, &[]).await.unwrap().get(0)
+}
+
+/// How large a session is with all indexes and a user agent of 112 characters.
+#[tokio::test]
+async fn a_row_is_small() {
+    let database = Database::migrated().await;
+    let store = database.store().await;
+    let row = sign_in(&store, &user("ada")).await;
+    let agent = UserAgent::from_bytes("x".repeat(112).as_bytes());
+    store.touch(&[Touch { user_agent: agent, ..touch_of(&row) }]).await.unwrap();
+    let sql = database.sql().await;
+    let many = "INSERT INTO logout_all.sessions SELECT (c.s).* FROM (SELECT jsonb_populate_record(s, \
+                jsonb_build_object('guid', gen_random_uuid(), 'user_id', 100000 + n / 2)) AS s \
+                FROM logout_all.sessions s, generate_series(1, 20000) n) c";
+    sql.batch_execute(many).await.unwrap();
+    let bytes = bytes_a_row(&sql).await;
+    println!("{bytes} bytes a session");
+    assert!(bytes <= 480, "{bytes} bytes a session");
+    // And a logout of everybody writes one.
+    let before = store.journal(0, 10).await.unwrap().last_seq;
+    store.end_everyone(EndReason::Everyone, &By::Application).await.unwrap();
+    assert_eq!(store.journal(before, 10).await.unwrap().entries.len(), 1);
+    assert!(store.lookup(&row.user, Guid::random()).await.unwrap().row.is_none());
+}
