@@ -2,16 +2,23 @@
 -- the first one of search_path (`migrate()` sets it; by hand: docs/postgres.md, "Migrations"), and
 -- every function below keeps the search_path that it is created with.
 
-DO $$
+-- So nothing else may be on it, and pg_temp must be named, and last: PostgreSQL looks there first
+-- otherwise, and a temporary table could take the place of one of ours.
+CREATE FUNCTION check_search_path() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    path text[] := regexp_split_to_array(current_setting('search_path'), '\s*,\s*');
 BEGIN
-    IF current_schema() IS NULL OR current_schema() = 'public' THEN
-        RAISE EXCEPTION 'create a schema for logout-all and put it first: CREATE SCHEMA logout_all; SET search_path TO logout_all, pg_temp';
+    IF cardinality(path) <> 2 OR path[2] <> 'pg_temp' OR current_schema() IS NULL
+        OR current_schema() = 'public'
+    THEN
+        RAISE EXCEPTION 'create a schema for logout-all and let the path be that one: CREATE SCHEMA logout_all; SET search_path TO logout_all, pg_temp';
     END IF;
     IF current_setting('server_encoding') <> 'UTF8' THEN
         RAISE EXCEPTION 'the encoding of the database is %, and user ids need UTF8', current_setting('server_encoding');
     END IF;
 END
 $$;
+SELECT check_search_path();
 
 -- One row. A binary refuses the schema if it reads less than minimum_reader_version.
 CREATE TABLE meta (

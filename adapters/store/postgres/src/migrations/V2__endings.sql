@@ -2,6 +2,8 @@
 -- committed when that statement began. So what follows a lock sees what its holder committed.
 -- They run with the rights of the schema's owner: whoever may EXECUTE one needs no table.
 
+SELECT check_search_path();
+
 -- The user's epoch, locked until the end of the transaction; created as 0 if absent. Whoever
 -- counts, inserts or ends sessions of a user holds this lock.
 CREATE FUNCTION lock_user(who text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER

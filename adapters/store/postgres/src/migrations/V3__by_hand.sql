@@ -1,6 +1,8 @@
 -- Deletions by any other hand: they end sessions like all others, and the journal tells them.
 -- They do not fence off a login that is under way; the functions for people do.
 
+SELECT check_search_path();
+
 CREATE FUNCTION deleted_by_hand() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
 DECLARE

@@ -3,6 +3,8 @@
 -- gives the number of sessions that ended. One node's open requests are settled by
 -- `Sessions::settled`.
 
+SELECT check_search_path();
+
 CREATE FUNCTION author(given text) RETURNS text LANGUAGE sql STABLE
 AS $$ SELECT coalesce(given, 'operator:' || session_user) $$;
 

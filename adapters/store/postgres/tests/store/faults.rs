@@ -3,11 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use logout_all::{SessionStore, StoreErrorKind, store::Scope};
+use logout_all::{
+    DeviceLimit, SessionStore, StoreErrorKind,
+    store::{Inserted, Scope},
+};
 use logout_all_postgres::PostgresStore;
 use tokio::task::JoinSet;
 
-use crate::{Database, end, is_there, journal, proxy::Proxy, rotation, sign_in, swapped, user};
+use crate::{
+    Database, end, is_there, journal, login_of, proxy::Proxy, rotation, sign_in, swapped, user,
+};
 
 /// "A killed backend": what was idle is noticed before it is lent.
 #[tokio::test]
@@ -131,6 +136,86 @@ async fn a_silent_network_ends_each_verb_in_time() {
     assert!(!is_there(&store, &row).await);
     sign_in(&store, &ada).await;
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+}
+
+/// "Commit sent, connection cut before the answer: 503; retrying is safe and then tells the truth."
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_not_repeated() {
+    let database = Database::migrated().await;
+    let proxy = Proxy::to(&database.config()).await;
+    let store = PostgresStore::builder(proxy.config(&database.config())).connect().await.unwrap();
+    let ada = user("ada");
+    let login = login_of(&store, &ada, DeviceLimit::Unlimited).await;
+    proxy.cut_at_commit();
+    let error = store.insert(&login).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("before the commit was confirmed"), "{error:?}");
+    assert_eq!(store.devices(&ada).await.unwrap().rows.len(), 1);
+    // The truth: it is there.
+    let error = store.insert(&login).await.unwrap_err();
+    assert!(error.to_string().contains("in use already"), "{error:?}");
+    assert_eq!(end(&store, &ada, Scope::All).await.unwrap().guids, [login.guid]);
+}
+
+/// "40001 and 40P01 are retried up to 3 times, then an error."
+#[tokio::test]
+async fn a_lost_conflict_is_tried_again_three_times() {
+    let database = Database::migrated().await;
+    let (store, ada) = (database.store().await, user("ada"));
+    let sql = database.sql().await;
+    // A sequence counts what is rolled back, too.
+    sql.batch_execute(
+        "CREATE SEQUENCE tries; CREATE TABLE most (n int); INSERT INTO most VALUES (3);
+         CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+            IF nextval('public.tries') <= (SELECT n FROM public.most) THEN
+                RAISE EXCEPTION 'in the way' USING ERRCODE = TG_ARGV[0];
+            END IF;
+            RETURN NEW; END $$",
+    )
+    .await
+    .unwrap();
+    for code in ["40001", "40P01"] {
+        let install = format!(
+            "SELECT setval('tries', 1, false); DROP TRIGGER IF EXISTS conflict ON logout_all.sessions;
+             CREATE TRIGGER conflict BEFORE INSERT ON logout_all.sessions
+             FOR EACH ROW EXECUTE FUNCTION conflict('{code}')"
+        );
+        sql.batch_execute(&format!("UPDATE most SET n = 3; {install}")).await.unwrap();
+        sign_in(&store, &ada).await;
+        sql.batch_execute(&format!("UPDATE most SET n = 4; {install}")).await.unwrap();
+        let login = login_of(&store, &ada, DeviceLimit::Unlimited).await;
+        let error = store.insert(&login).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert!(format!("{error:?}").contains(code), "{error:?}");
+    }
+    assert_eq!(store.devices(&ada).await.unwrap().rows.len(), 2);
+}
+
+/// "Such a transaction runs in a task of its own, which a dropped handler cannot cut in half."
+#[tokio::test]
+async fn a_login_whose_caller_went_away_is_whole() {
+    let database = Database::migrated().await;
+    let (store, ada) = (database.store().await, user("ada"));
+    let old = sign_in(&store, &ada).await;
+    let mut sql = database.sql().await;
+    let tx = sql.transaction().await.unwrap();
+    tx.query_one("SELECT logout_all.lock_user('ada')", &[]).await.unwrap();
+    let login = login_of(&store, &ada, DeviceLimit::Evict(1)).await;
+    let caller = tokio::spawn({
+        let (store, login) = (store.clone(), login.clone());
+        async move { store.insert(&login).await }
+    });
+    database.waiting("write", 1).await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    tx.commit().await.unwrap();
+    // The next login of the user comes after it.
+    let next = login_of(&store, &ada, DeviceLimit::Evict(1)).await;
+    let Inserted::Stored { evicted, .. } = store.insert(&next).await.unwrap() else {
+        panic!("a good login was refused")
+    };
+    assert_eq!(evicted, [login.guid]);
+    assert_eq!(journal(&store).await[0].guid, Some(old.guid));
 }
 
 /// A store that was built on one runtime works for callers on others, and outlives them.

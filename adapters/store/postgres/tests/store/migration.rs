@@ -65,13 +65,15 @@ async fn another_tool_applies_the_same_files() {
         include_str!("../../src/migrations/V3__by_hand.sql"),
         include_str!("../../src/migrations/V4__for_people.sql"),
     ];
-    // Not into whatever schema happens to be the first.
-    let error = sql.batch_execute(files[0]).await.unwrap_err();
-    let message = error.as_db_error().unwrap().message().to_owned();
-    assert!(message.contains("create a schema"), "{message}");
-    sql.batch_execute("CREATE SCHEMA logout_all; SET search_path TO logout_all, pg_temp")
-        .await
-        .unwrap();
+    sql.batch_execute("CREATE SCHEMA logout_all").await.unwrap();
+    // Not into whatever schema happens to be the first, and with no other on the path.
+    for path in ["public", "public, pg_temp", "logout_all", "logout_all, public, pg_temp"] {
+        let first = format!("SET search_path TO {path}; {}", files[0]);
+        let error = sql.batch_execute(&first).await.unwrap_err();
+        let message = error.as_db_error().unwrap().message().to_owned();
+        assert!(message.contains("create a schema"), "{path}: {message}");
+    }
+    sql.batch_execute("SET search_path TO logout_all, pg_temp").await.unwrap();
     for file in files {
         sql.batch_execute(file).await.unwrap();
     }

@@ -1,5 +1,6 @@
 //! A TCP proxy in front of the server that can fall silent, as a firewall does: connections stay
-//! open and nothing comes through any more.
+//! open and nothing comes through any more; or that cuts a connection between a commit and its
+//! answer.
 
 use std::sync::{
     Arc,
@@ -15,6 +16,7 @@ use tokio::{
 pub(crate) struct Proxy {
     port: u16,
     silence: Arc<std::sync::Mutex<Arc<AtomicBool>>>,
+    cut_at_commit: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -27,17 +29,22 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let silence = Arc::new(std::sync::Mutex::new(Arc::new(AtomicBool::new(false))));
-        let proxy = Self { port, silence: Arc::clone(&silence) };
+        let cut_at_commit = Arc::new(AtomicBool::new(false));
+        let cut = Arc::clone(&cut_at_commit);
+        let proxy = Self { port, silence: Arc::clone(&silence), cut_at_commit };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let silent = Arc::clone(&silence.lock().unwrap());
-                let server = server.clone();
+                let (server, cut) = (server.clone(), Arc::clone(&cut));
                 tokio::spawn(async move {
                     let server = TcpStream::connect(server).await.unwrap();
                     let (from_client, to_client) = client.into_split();
                     let (from_server, to_server) = server.into_split();
-                    tokio::spawn(forward(from_client, to_server, Arc::clone(&silent)));
-                    forward(from_server, to_client, silent).await;
+                    let never = Arc::new(AtomicBool::new(false));
+                    let there = forward(from_client, to_server, Arc::clone(&silent), never);
+                    let back = forward(from_server, to_client, silent, cut);
+                    // Whichever ends first closes both.
+                    tokio::select! { () = there => {}, () = back => {} }
                 });
             }
         });
@@ -59,12 +66,18 @@ impl Proxy {
         let old = std::mem::take(&mut *self.silence.lock().unwrap());
         old.store(true, Ordering::SeqCst);
     }
+
+    /// The next answer to a COMMIT does not arrive: its connection is closed instead.
+    pub(crate) fn cut_at_commit(&self) {
+        self.cut_at_commit.store(true, Ordering::SeqCst);
+    }
 }
 
 async fn forward(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     silent: Arc<AtomicBool>,
+    cut_at_commit: Arc<AtomicBool>,
 ) {
     let mut bytes = vec![0; 16 * 1024];
     loop {
@@ -72,6 +85,10 @@ async fn forward(
         if silent.load(Ordering::SeqCst) {
             // Open for as long as the test is.
             std::future::pending::<()>().await;
+        }
+        let committed = bytes[..read].windows(7).any(|text| text == b"COMMIT\0");
+        if committed && cut_at_commit.swap(false, Ordering::SeqCst) {
+            return;
         }
         if read == 0 || to.write_all(&bytes[..read]).await.is_err() {
             return;
