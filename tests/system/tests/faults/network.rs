@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    client::{all_is_an_outage, login, logout, logout_all, me, renew},
+    client::{Answer, all_is_an_outage, login, logout, logout_all, me, renew},
     node::Node,
     postgres::Postgres,
     proxy::{Network, Proxy},
@@ -54,6 +54,37 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_black_holed_are_an_outage_and_over_at_once() {
     Scene::new().await.survives(Network::BlackHole).await;
+}
+
+/// "At once when it passes", for the connections too that nobody used while it lasted: a full pool
+/// of dead ones is not tried one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_died_unused_hold_up_nobody_afterwards() {
+    let scene = Scene::new().await;
+    let at = scene.node.address;
+    // Many connections of every role.
+    let signed_in = |user| async move { login(at, &format!("user-{user}")).await.token() };
+    let tokens = together(signed_in).await;
+    let ask = |user: usize| renew(at, &tokens[user]);
+    let tokens = together(ask).await.map(Answer::token);
+    let ended = together(|user| signed_in(user + 8)).await;
+    for answer in together(|user| logout_all(at, &ended[user])).await {
+        answer.well();
+    }
+
+    scene.proxy.becomes(Network::BlackHole);
+    me(at, &tokens[0]).await.outage();
+    scene.proxy.becomes(Network::Good);
+    me(at, &tokens[0]).await.at_once();
+    renew(at, &tokens[0]).await.at_once();
+    logout_all(at, &tokens[1]).await.at_once();
+    me(at, &tokens[1]).await.ended();
+    login(at, "ada").await.at_once();
+}
+
+/// What eight clients are answered that ask at the same time.
+async fn together<F: Future>(ask: impl Fn(usize) -> F) -> [F::Output; 8] {
+    tokio::join!(ask(0), ask(1), ask(2), ask(3), ask(4), ask(5), ask(6), ask(7)).into()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,8 @@ use crate::postgres::Postgres;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Network {
     Good,
-    /// Bytes disappear, both ways. What has lost bytes stays broken when the network is good again.
+    /// Bytes disappear, both ways, as behind a firewall that forgot its connections: those of before
+    /// and of now stay broken when the network is good again.
     BlackHole,
     /// What the store sends disappears.
     OneWayThere,
@@ -65,6 +66,8 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct Shared {
     opened: AtomicUsize,
+    /// How often the network became a black hole.
+    holes: AtomicUsize,
     lose: Mutex<VecDeque<Lose>>,
 }
 
@@ -94,6 +97,9 @@ impl Proxy {
     }
 
     pub(crate) fn becomes(&self, network: Network) {
+        if network == Network::BlackHole {
+            self.shared.holes.fetch_add(1, Ordering::SeqCst);
+        }
         self.network.send_replace(network);
     }
 
@@ -130,8 +136,14 @@ async fn connection(
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let role = Arc::new(OnceLock::new());
-    let there = Direction { back: None, role: role.clone(), network: network.clone() };
-    let back = Direction { back: Some(shared), role, network: network.clone() };
+    let direction = |way| Direction {
+        way,
+        role: role.clone(),
+        network: network.clone(),
+        holes: shared.holes.load(Ordering::SeqCst),
+        shared: shared.clone(),
+    };
+    let (there, back) = (direction(Way::There), direction(Way::Back));
     tokio::select! {
         // Whichever ends first closes both.
         () = there.forward(from_client, to_server) => {}
@@ -140,9 +152,19 @@ async fn connection(
     }
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// To the server.
+    There,
+    /// From the server.
+    Back,
+}
+
 struct Direction {
-    /// The answers to lose, where this is the way of the answers.
-    back: Option<Arc<Shared>>,
+    way: Way,
+    shared: Arc<Shared>,
+    /// What that was when the connection was opened.
+    holes: usize,
     /// What the connection says that it is for.
     role: Arc<OnceLock<String>>,
     network: watch::Receiver<Network>,
@@ -158,14 +180,15 @@ impl Direction {
                 return;
             }
             let piece = &bytes[..read];
-            if self.back.is_none() {
+            if self.way == Way::There {
                 self.role.get_or_init(|| role(piece));
             }
             let network = *self.network.borrow();
+            broken |= self.holes != self.shared.holes.load(Ordering::SeqCst);
             broken |= match network {
                 Network::BlackHole => true,
-                Network::OneWayThere => self.back.is_none(),
-                Network::OneWayBack => self.back.is_some(),
+                Network::OneWayThere => self.way == Way::There,
+                Network::OneWayBack => self.way == Way::Back,
                 Network::Slow(delay) => {
                     tokio::time::sleep(delay).await;
                     false
@@ -184,11 +207,14 @@ impl Direction {
     }
 
     fn loses(&self, piece: &[u8]) -> Option<Loss> {
-        let mut lose = self.back.as_ref()?.lose.lock().unwrap();
+        let mut lose = self.shared.lose.lock().unwrap();
         let next = lose.front()?;
         let tag = format!("{}\0", next.tag);
         let has_tag = piece.windows(tag.len()).any(|text| text == tag.as_bytes());
-        if !has_tag || self.role.get().is_none_or(|role| role != next.role) {
+        if self.way == Way::There
+            || !has_tag
+            || self.role.get().is_none_or(|role| role != next.role)
+        {
             return None;
         }
         lose.pop_front().map(|lost| lost.how)
