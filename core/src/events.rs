@@ -122,7 +122,9 @@ impl Events {
     }
 
     pub(crate) fn tell(&self, event: &Event) {
-        log(event);
+        // A subscriber that panics, as one may whose output is closed, must not turn an operation
+        // that took effect into a failure.
+        let _ = catch_unwind(AssertUnwindSafe(|| log(event)));
         let Some(sink) = &self.sink else { return };
         if catch_unwind(AssertUnwindSafe(|| sink.event(event))).is_err() {
             tracing::error!("the application's event sink panicked; the operation stands");

@@ -5,7 +5,7 @@
 pub(crate) const FRAMEWORKS: &[&str] = &["axum"];
 
 /// The stores. Which of them need a server stands in `services`.
-pub(crate) const STORES: &[&str] = &["memory", "sqlite"];
+pub(crate) const STORES: &[&str] = &["memory", "sqlite", "postgres"];
 
 /// The transports.
 pub(crate) const TRANSPORTS: &[&str] = &["bearer", "cookie", "both"];
@@ -62,6 +62,8 @@ mod tests {
 
     #[test]
     fn every_name_of_the_table_is_known() {
-        assert_eq!(excludable(), ["axum", "memory", "sqlite", "axum::memory", "axum::sqlite"]);
+        let single = ["axum", "memory", "sqlite", "postgres"];
+        let rows = ["axum::memory", "axum::sqlite", "axum::postgres"];
+        assert_eq!(excludable(), [&single[..], &rows[..]].concat());
     }
 }

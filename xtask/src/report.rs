@@ -178,24 +178,32 @@ mod tests {
 
     #[test]
     fn a_cell_in_which_nothing_ran_is_a_failure() {
-        let report = laws(&["test memory::a ... ok", "test result: ok. 1 passed; 0 failed"]);
+        let report = laws(&[
+            "test memory::a ... ok",
+            "test postgres::a ... ok",
+            "test result: ok. 2 passed; 0 failed",
+        ]);
 
         let missing = report.missing(ALL);
         assert_eq!(missing.len(), 1);
         assert!(missing[0].contains("nothing ran for sqlite"), "{missing:?}");
-        assert_eq!(report.total(ALL), Counts { passed: 1, failed: 1, ignored: 0 });
+        assert_eq!(report.total(ALL), Counts { passed: 2, failed: 1, ignored: 0 });
     }
 
     #[test]
     fn a_cell_with_ignored_trials_only_is_one_in_which_nothing_ran() {
-        let report = laws(&["test memory::a ... ok", "test sqlite::a ... ignored"]);
+        let report = laws(&[
+            "test memory::a ... ok",
+            "test sqlite::a ... ignored",
+            "test postgres::a ... ok",
+        ]);
 
         assert_eq!(report.missing(ALL).len(), 1);
     }
 
     #[test]
     fn an_excluded_cell_is_not_missed() {
-        let report = laws(&["test memory::a ... ok"]);
+        let report = laws(&["test memory::a ... ok", "test postgres::a ... ok"]);
 
         let without = ["sqlite".to_owned()];
         assert_eq!(report.missing(Selection { filter: None, without: &without }).len(), 0);

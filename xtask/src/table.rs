@@ -153,25 +153,29 @@ mod tests {
             "test axum::memory::both::a ... ok",
             "test axum::sqlite::bearer::a ... FAILED",
             "test axum::sqlite::cookie::a ... ignored, why",
-            "test result: FAILED. 4 passed; 1 failed; 1 ignored; 0 measured",
+            "test axum::postgres::bearer::a ... ok",
+            "test axum::postgres::cookie::a ... ok",
+            "test axum::postgres::both::a ... ok",
+            "test result: FAILED. 7 passed; 1 failed; 1 ignored; 0 measured",
         ]);
 
         let expected = "\
 part            passed  failed  ignored   time
 fmt    ok            1       0        0   0.6s
-cases  FAILED        4       1        1  1m15s
+cases  FAILED        7       1        1  1m15s
 laws   NOT RUN
 all                                      1m15s
 
-cases  axum memory  bearer 2 ok            cookie 1 ok                    both 1 ok
-cases  axum sqlite  bearer 0 ok, 1 FAILED  cookie NOTHING RAN, 1 IGNORED  both NOTHING RAN
+cases  axum memory    bearer 2 ok            cookie 1 ok                    both 1 ok
+cases  axum sqlite    bearer 0 ok, 1 FAILED  cookie NOTHING RAN, 1 IGNORED  both NOTHING RAN
+cases  axum postgres  bearer 1 ok            cookie 1 ok                    both 1 ok
 
 ran against: sqlite 3.51.1
 
 FAILED cases: nothing ran for axum::sqlite::cookie; exclude it with --without, or see why
 FAILED cases: nothing ran for axum::sqlite::both; exclude it with --without, or see why
 
-test-all: 5 passed, 3 failed
+test-all: 8 passed, 3 failed
 ";
         assert_eq!(closing(&report, ALL, &[Part::Laws]), expected);
     }

@@ -21,13 +21,19 @@ impl fmt::Display for Announcement<'_> {
         match self.store {
             StoreChoice::Memory => writeln!(f, "sessions are in memory: they end with this run")?,
             StoreChoice::Sqlite(path) => writeln!(f, "sessions are kept in {}", path.display())?,
+            StoreChoice::Postgres(database) => writeln!(f, "sessions are kept in {database}")?,
         }
         match self.key {
             KeyOrigin::Given => writeln!(f, "the signing key is the one in SESSION_KEY")?,
             KeyOrigin::Kept(path) => {
                 writeln!(f, "the signing key is kept in {}, for its owner alone", path.display())?;
             }
-            KeyOrigin::ForThisRun => writeln!(f, "the signing key was made for this run")?,
+            KeyOrigin::ForThisRun => {
+                writeln!(f, "the signing key was made for this run")?;
+                if let StoreChoice::Postgres(_) = self.store {
+                    writeln!(f, "(tokens for a second process, or for the next run: SESSION_KEY)")?;
+                }
+            }
         }
         if !self.address.ip().to_canonical().is_loopback() {
             writeln!(f, "WARNING: no TLS; anybody on the way reads passwords and tokens")?;
@@ -73,10 +79,14 @@ mod tests {
     use super::*;
 
     fn shown(transport: TransportChoice) -> String {
+        over(&StoreChoice::Memory, transport)
+    }
+
+    fn over(store: &StoreChoice, transport: TransportChoice) -> String {
         Announcement {
             address: "127.0.0.1:4000".parse().unwrap(),
             admin_token: &AdminToken::new("open-sesame").unwrap(),
-            store: &StoreChoice::Memory,
+            store,
             key: &KeyOrigin::ForThisRun,
             transport,
         }
@@ -94,5 +104,14 @@ mod tests {
             assert_eq!(shown.lines().filter(|line| line.contains("curl ")).count(), 3, "{shown}");
             assert!(shown.contains("in memory") && shown.contains("made for this run"));
         }
+    }
+
+    #[test]
+    fn a_database_is_named_without_its_password() {
+        let store = "postgres://app:geheim@localhost:5433/shop".parse().unwrap();
+        let shown = over(&store, TransportChoice::Both);
+        assert!(shown.contains("kept in the PostgreSQL database shop on localhost\n"), "{shown}");
+        assert!(shown.contains("made for this run") && shown.contains("SESSION_KEY"), "{shown}");
+        assert!(!shown.contains("geheim"));
     }
 }

@@ -106,9 +106,15 @@ pub enum StartError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+    /// The system gives no thread for password hashes.
+    #[error("cannot start a thread for password hashes: {0}")]
+    Thread(#[source] std::io::Error),
     /// Argon2 does not work.
     #[error("Argon2 does not work here: {0}")]
     Argon2(argon2::password_hash::Error),
+    /// The URL of the database cannot be read, or asks for what the demo has not.
+    #[error("{0}")]
+    Database(&'static str),
     /// The database cannot be opened, or lacks something.
     #[error("{0}")]
     Store(#[from] StoreError),

@@ -23,7 +23,7 @@ mod accounts;
 mod admin;
 mod announce;
 mod app;
-
+mod database_url;
 mod failure;
 mod limiter;
 mod options;
@@ -33,10 +33,12 @@ mod run;
 mod shutdown;
 mod signing_key;
 mod start;
+mod workers;
 
-pub use accounts::{Accounts, open_sqlite};
+pub use accounts::{Accounts, open_postgres, open_sqlite};
 pub use admin::{Admin, AdminToken};
 pub use app::{App, Credentials, EndedCount, Hello, Me, NewPassword, Report};
+pub use database_url::DatabaseUrl;
 pub use failure::{Failure, StartError};
 pub use logout_all::http::read_json;
 pub use options::{DeviceChoice, Options, StoreChoice, TransportChoice};

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 use logout_all::{DeviceLimit, Transports};
 use tracing_subscriber::EnvFilter;
 
-use crate::AdminToken;
+use crate::{AdminToken, DatabaseUrl};
 
 /// Where the sessions are, when nothing else is said.
 pub(crate) const DEFAULT_DATABASE: &str = "target/demo/sessions.db";
@@ -14,8 +14,9 @@ pub(crate) const DEFAULT_DATABASE: &str = "target/demo/sessions.db";
 /// The example server of logout-all: sign in on several devices, log out from all of them.
 ///
 /// Durations are written as 500ms, 10s, 5m or 1h. The signing key is read from `SESSION_KEY` (base64,
-/// 32 bytes or more); without it one is made and kept beside the database, or, in memory, made for
-/// this run.
+/// 32 bytes or more); without it one is made and kept beside the database file, or, in memory and
+/// with PostgreSQL, made for this run: two processes on one PostgreSQL database need the same
+/// `SESSION_KEY`.
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Options {
@@ -23,8 +24,11 @@ pub struct Options {
     #[arg(long, env = "LOGOUT_ALL_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
-    /// Where sessions and accounts are kept: `memory`, or `sqlite:` and the path of a file.
-    #[arg(long, env = "LOGOUT_ALL_STORE", default_value_t = StoreChoice::default())]
+    /// Where sessions and accounts are kept: `memory`, `sqlite:` and the path of a file, or
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Other users of this machine can read a command
+    /// line, and not the variable.
+    #[arg(long, env = "LOGOUT_ALL_STORE", default_value_t = StoreChoice::default(),
+          hide_env_values = true)]
     pub store: StoreChoice,
 
     /// How clients may present their tokens.
@@ -88,6 +92,11 @@ impl Options {
 
     /// What one option alone cannot tell.
     fn refusal(&self) -> Option<String> {
+        if let StoreChoice::Postgres(url) = &self.store
+            && let Err(why) = url.config()
+        {
+            return Some(why.to_owned());
+        }
         let is_own = self.listen.ip().to_canonical().is_loopback();
         if is_own || self.danger_public_listen {
             return None;
@@ -107,6 +116,8 @@ pub enum StoreChoice {
     Memory,
     /// In that file.
     Sqlite(PathBuf),
+    /// In that database.
+    Postgres(DatabaseUrl),
 }
 
 impl Default for StoreChoice {
@@ -125,7 +136,10 @@ impl FromStr for StoreChoice {
             (_, Some(path)) if !path.is_empty() && !path.starts_with("//") => {
                 Ok(Self::Sqlite(path.into()))
             }
-            ("postgres" | "postgresql" | "redis" | "rediss", _) => {
+            ("postgres" | "postgresql", _) if text.len() > scheme.len() => {
+                Ok(Self::Postgres(DatabaseUrl::new(text)))
+            }
+            ("redis" | "rediss", _) => {
                 Err(format!("the store {scheme} is not in this version: {STORES}"))
             }
             _ => Err(STORES.to_owned()),
@@ -133,13 +147,14 @@ impl FromStr for StoreChoice {
     }
 }
 
-const STORES: &str = "choose `memory`, or `sqlite:` and the path of a file";
+const STORES: &str = "choose `memory`, `sqlite:` and the path of a file, or `postgres://…`";
 
 impl fmt::Display for StoreChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }
@@ -259,15 +274,26 @@ mod tests {
 
     #[test]
     fn what_is_not_in_this_version_says_so() {
-        for store in ["postgres://localhost/app", "postgresql://x", "redis://localhost"] {
+        for store in ["redis://localhost", "rediss://x"] {
             let refusal = read(&["--store", store]).unwrap_err();
             assert!(refusal.contains("not in this version"), "{refusal}");
         }
         let refusal = read(&["--mode", "cached"]).unwrap_err();
         assert!(refusal.contains("not in this version"), "{refusal}");
-        for store in ["", "sqlite:", "sqlite", "sqlite://x", "memory:x", "mysql://x"] {
+        for store in ["", "sqlite:", "sqlite", "sqlite://x", "memory:x", "mysql://x", "postgres"] {
             let refusal = read(&["--store", store]).unwrap_err();
             assert!(refusal.contains("sqlite:") && !refusal.contains("version"), "{refusal}");
+        }
+    }
+
+    /// A parser of command lines repeats what it refuses, and shows what the environment says.
+    #[test]
+    fn the_databases_password_is_not_shown() {
+        let options = read(&["--store", "postgres://app:geheim@localhost/app"]).unwrap();
+        assert!(!format!("{options:?}").contains("geheim"));
+        for url in ["postgres://a:geheim@db.example/app", "postgres:a:geheim@localhost:x"] {
+            let refusal = read(&["--store", url]).unwrap_err();
+            assert!(!refusal.contains("geheim"), "{refusal}");
         }
     }
 

@@ -10,7 +10,7 @@ use logout_all::Problem;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::StartError;
+use crate::{StartError, workers::Workers};
 
 /// How many requests wait for a core at most; the next is told to come back. At some 30 ms a hash
 /// the last of them waits for about two seconds on a single core.
@@ -70,6 +70,7 @@ pub(crate) struct Hasher {
 }
 
 struct Inner {
+    workers: Workers,
     argon2: Argon2<'static>,
     /// What is verified where there is no hash: with the same parameters, or an unknown name could
     /// be told by the time of the answer.
@@ -95,8 +96,9 @@ impl Hasher {
         let mut nobodys = [0; 32];
         getrandom::fill(&mut nobodys)?;
         let dummy = hash(&argon2, &nobodys).map_err(StartError::Argon2)?;
+        let workers = Workers::start(cores).map_err(StartError::Thread)?;
         Ok(Self {
-            inner: Arc::new(Inner { argon2, dummy }),
+            inner: Arc::new(Inner { workers, argon2, dummy }),
             places: Arc::new(Semaphore::new(cores + queue)),
             cores: Arc::new(Semaphore::new(cores)),
         })
@@ -143,16 +145,12 @@ impl Turn {
         work: impl FnOnce(&Inner) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let turn = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let work = move || {
             // All of it: a closure takes only the fields it names, and would let go of the core.
             let turn = turn;
             work(&turn.inner)
-        })
-        .await;
-        done.unwrap_or_else(|error| {
-            tracing::error!(%error, "the task that hashes a password was stopped");
-            Err(Problem::Overloaded)
-        })
+        };
+        self.inner.workers.run(work).await.unwrap_or(Err(Problem::Overloaded))
     }
 }
 

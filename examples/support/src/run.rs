@@ -1,6 +1,7 @@
 //! The whole program, but for what the framework does.
 
 use std::{
+    error::Error,
     future::Future,
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -23,7 +24,7 @@ where
     match serve_until_signal(&options, serve).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&mut io::stderr(), &format!("error: {error}\n"));
+            tell(&mut io::stderr(), &format!("error: {}\n", with_causes(&error)));
             ExitCode::FAILURE
         }
     }
@@ -42,12 +43,34 @@ where
     serve(listener, app, signal).await.map_err(StartError::Serve)
 }
 
+/// What went wrong and why, each reason once: an error may pass on the words of its cause.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let reason = cause.to_string();
+        if !text.ends_with(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// Standard output is for the announcement alone.
 fn log_to_stderr(filter: &str) {
+    // On `debug` and below the driver of PostgreSQL logs the values of its statements: the hashes of
+    // passwords, the ids of tokens.
+    let mut filter = EnvFilter::new(filter);
+    if let Ok(quiet) = "tokio_postgres=info".parse() {
+        filter = filter.add_directive(quiet);
+    }
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        // It would complain with `eprintln!`, which panics where standard error is closed.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum KeyOrigin {
     ForThisRun,
 }
 
-/// The key of a server whose sessions are in that file; none: in memory.
+/// The key of a server whose sessions are in that file; none: in memory, or in a database elsewhere.
 pub(crate) fn signing_key(database: Option<&Path>) -> Result<(Keys, KeyOrigin), StartError> {
     if std::env::var_os(VARIABLE).is_some() {
         return Ok((Keys::hs256_from_env(VARIABLE)?, KeyOrigin::Given));

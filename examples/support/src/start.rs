@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     Accounts, AdminToken, App, HashCost, Options, StartError, StoreChoice, announce::Announcement,
-    open_sqlite, options::DEFAULT_DATABASE, signing_key::signing_key,
+    open_postgres, open_sqlite, options::DEFAULT_DATABASE, signing_key::signing_key,
 };
 
 /// The same for every process of the demo, whatever its port: they shall take each other's tokens.
@@ -30,15 +30,15 @@ pub struct Started {
 /// [`StartError`], with what to do about it.
 pub async fn start(options: &Options) -> Result<Started, StartError> {
     let (listener, address) = bind(options.listen).await?;
-    let database = match &options.store {
-        StoreChoice::Memory => None,
+    let file = match &options.store {
         StoreChoice::Sqlite(path) => Some(path.as_path()),
+        StoreChoice::Memory | StoreChoice::Postgres(_) => None,
     };
-    if let Some(path) = database.filter(|path| *path == Path::new(DEFAULT_DATABASE)) {
+    if let Some(path) = file.filter(|path| *path == Path::new(DEFAULT_DATABASE)) {
         create_folder(path)?;
     }
-    let (keys, key) = signing_key(database)?;
-    let (builder, accounts) = open(database, keys).await?;
+    let (keys, key) = signing_key(file)?;
+    let (builder, accounts) = open(&options.store, keys).await?;
     accounts.seed().await?;
     let sessions = settings(builder, options, address.port()).build().await?;
 
@@ -69,18 +69,21 @@ fn create_folder(database: &Path) -> Result<(), StartError> {
     std::fs::create_dir_all(folder).map_err(|why| StartError::File { path: folder.to_owned(), why })
 }
 
-async fn open(
-    database: Option<&Path>,
-    keys: Keys,
-) -> Result<(SessionsBuilder, Accounts), StartError> {
-    match database {
-        None => {
-            let accounts = Accounts::memory(HashCost::Default)?;
+async fn open(store: &StoreChoice, keys: Keys) -> Result<(SessionsBuilder, Accounts), StartError> {
+    let (cost, clock) = (HashCost::Default, Clock::system());
+    match store {
+        StoreChoice::Memory => {
+            let accounts = Accounts::memory(cost)?;
             let builder = Sessions::builder(MemoryStore::new(), keys, ISSUER);
             Ok((builder.users(accounts.clone()), accounts))
         }
-        Some(path) => {
-            let (store, accounts) = open_sqlite(path, HashCost::Default, Clock::system()).await?;
+        StoreChoice::Sqlite(path) => {
+            let (store, accounts) = open_sqlite(path, cost, clock).await?;
+            Ok((Sessions::builder(store, keys, ISSUER), accounts))
+        }
+        StoreChoice::Postgres(url) => {
+            let database = url.config().map_err(StartError::Database)?;
+            let (store, accounts) = open_postgres(&database, cost, clock).await?;
             Ok((Sessions::builder(store, keys, ISSUER), accounts))
         }
     }

@@ -1,8 +1,11 @@
 //! The HTTP cases over every framework and every store: one behaviour, whatever it is made of.
 
-use std::{future::Future, process::ExitCode};
+mod database;
 
-use example_support::{Accounts, AdminToken, App, HashCost, open_sqlite};
+use std::{any::Any, future::Future, process::ExitCode};
+
+use database::Database;
+use example_support::{Accounts, AdminToken, App, HashCost, open_postgres, open_sqlite};
 use libtest_mimic::{Arguments, Trial};
 use logout_all::{MemoryStore, SessionStore, SessionsBuilder};
 use logout_all_conformance::cases::{Cell, Running, Settings, trials};
@@ -11,24 +14,35 @@ use tokio::{net::TcpListener, sync::oneshot};
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut all: Vec<Trial> = Vec::new();
-    all.extend(trials(Axum(Store::Memory)));
-    all.extend(trials(Axum(Store::Sqlite)));
-    if !arguments.list {
-        for store in [Store::Memory, Store::Sqlite] {
+    for store in [Store::Memory, Store::Sqlite, Store::Postgres] {
+        let trials = trials(Axum(store));
+        // Nothing is asked of a server that no trial of this run needs.
+        if !arguments.list && trials.iter().any(|trial| is_chosen(&arguments, trial.name())) {
             match store.version() {
                 Ok(version) => println!("version: {} {version}", store.name()),
                 // The trials will fail, each with the reason.
                 Err(why) => println!("version: {} unknown: {why}", store.name()),
             }
         }
+        all.extend(trials);
     }
     libtest_mimic::run(&arguments, all).exit_code()
+}
+
+/// Whether the run of these arguments has that trial in it.
+fn is_chosen(arguments: &Arguments, trial: &str) -> bool {
+    let is = |pattern: &String| match arguments.exact {
+        true => trial == pattern,
+        false => trial.contains(pattern.as_str()),
+    };
+    arguments.filter.iter().all(is) && !arguments.skip.iter().any(is)
 }
 
 #[derive(Clone, Copy)]
 enum Store {
     Memory,
     Sqlite,
+    Postgres,
 }
 
 impl Store {
@@ -36,23 +50,29 @@ impl Store {
         match self {
             Self::Memory => "memory",
             Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
         }
     }
 
     fn version(self) -> Result<String, String> {
-        match self {
-            Self::Memory => Ok(MemoryStore::new().info().version),
-            Self::Sqlite => {
-                let runtime = tokio::runtime::Runtime::new().map_err(text)?;
-                runtime.block_on(async {
+        let runtime = tokio::runtime::Runtime::new().map_err(text)?;
+        runtime.block_on(async {
+            let (cost, clock) = (HashCost::DangerCheap, logout_all::Clock::system());
+            match self {
+                Self::Memory => Ok(MemoryStore::new().info().version),
+                Self::Sqlite => {
                     let folder = tempfile::tempdir().map_err(text)?;
                     let path = folder.path().join("version.db");
-                    let (cost, clock) = (HashCost::DangerCheap, logout_all::Clock::system());
                     let (store, _) = open_sqlite(&path, cost, clock).await.map_err(text)?;
                     Ok(store.info().version)
-                })
+                }
+                Self::Postgres => {
+                    let database = Database::new().await?;
+                    let opened = open_postgres(&database.config(), cost, clock).await;
+                    Ok(opened.map_err(text)?.0.info().version)
+                }
             }
-        }
+        })
     }
 }
 
@@ -82,21 +102,7 @@ async fn serve<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let folder = tempfile::tempdir().map_err(text)?;
-    let cost = HashCost::DangerCheap;
-    let (builder, accounts): (SessionsBuilder, Accounts) = match store {
-        Store::Memory => {
-            let accounts = Accounts::memory(cost).map_err(text)?;
-            let store = MemoryStore::with_clock(settings.clock());
-            (settings.sessions(store).users(accounts.clone()), accounts)
-        }
-        Store::Sqlite => {
-            let path = folder.path().join("matrix.db");
-            let (store, accounts) =
-                open_sqlite(&path, cost, settings.clock()).await.map_err(text)?;
-            (settings.sessions(store), accounts)
-        }
-    };
+    let (builder, accounts, kept) = open(store, &settings).await?;
     let sessions = builder.build().await.map_err(text)?;
     let admin_token = AdminToken::random().map_err(text)?;
     let shown = admin_token.expose().to_owned();
@@ -114,7 +120,35 @@ where
             Ok(id.to_string())
         }
     };
-    Ok(Running::new(address, sessions, shown, add).keeping((stop, folder)))
+    Ok(Running::new(address, sessions, shown, add).keeping((stop, kept)))
+}
+
+/// An empty store, and what it is gone with.
+async fn open(
+    store: Store,
+    settings: &Settings,
+) -> Result<(SessionsBuilder, Accounts, Box<dyn Any + Send + Sync>), String> {
+    let (cost, clock) = (HashCost::DangerCheap, settings.clock());
+    match store {
+        Store::Memory => {
+            let accounts = Accounts::memory(cost).map_err(text)?;
+            let store = MemoryStore::with_clock(clock);
+            let builder = settings.sessions(store).users(accounts.clone());
+            Ok((builder, accounts, Box::new(())))
+        }
+        Store::Sqlite => {
+            let folder = tempfile::tempdir().map_err(text)?;
+            let path = folder.path().join("matrix.db");
+            let (store, accounts) = open_sqlite(&path, cost, clock).await.map_err(text)?;
+            Ok((settings.sessions(store), accounts, Box::new(folder)))
+        }
+        Store::Postgres => {
+            let database = Database::new().await?;
+            let opened = open_postgres(&database.config(), cost, clock).await;
+            let (store, accounts) = opened.map_err(text)?;
+            Ok((settings.sessions(store), accounts, Box::new(database)))
+        }
+    }
 }
 
 type Stopped = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

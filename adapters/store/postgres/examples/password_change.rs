@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (ada, this_device) = (UserId::new(42)?, Guid::random());
     let pending = change_password(&mut client, &store, &ada, this_device).await?;
-    println!("{} other sessions ended", pending.ended().guids.len());
+    println!("{} other sessions ended", pending.ended().len());
 
     // The fence stands also where nothing was there to end: a login that began with the old
     // password cannot finish.

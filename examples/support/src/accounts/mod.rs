@@ -1,13 +1,16 @@
-//! The demo's users: in memory, or in the same SQLite file as the sessions.
+//! The demo's users: in memory, or in the same database as the sessions.
 
 mod memory;
+mod postgres;
 mod sqlite;
 
 use std::path::Path;
 
 use logout_all::{
-    AuthError, Clock, EndReason, Problem, StoreError, UserDirectory, UserId, UserState, Verified,
+    AuthError, Clock, EndReason, Pending, Problem, StoreError, UserDirectory, UserId, UserState,
+    Users, Verified,
 };
+use logout_all_postgres::{PostgresStore, tokio_postgres};
 use logout_all_sqlite::SqliteStore;
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
     password::{Hasher, Turn},
 };
 use memory::MemoryTable;
+use postgres::PostgresTable;
 use sqlite::SqliteTable;
 
 /// Who may sign in. Cheap to clone; all clones are one.
@@ -27,6 +31,7 @@ pub struct Accounts {
 #[derive(Clone, Debug)]
 enum Table {
     Memory(MemoryTable),
+    Postgres(PostgresTable),
     Sqlite(SqliteTable),
 }
 
@@ -48,6 +53,11 @@ pub(crate) enum Replaced {
 /// The users of the demo, with their passwords: everybody knows them.
 const DEMO: [(&str, &str); 2] = [("ada", "lovelace"), ("grace", "hopper")];
 
+/// What the stores join to each session.
+fn users() -> Users {
+    Users::table("demo_accounts").id("id").active("NOT locked").columns(["id", "username"])
+}
+
 /// Opens a SQLite file for both: the sessions, with the accounts joined, and the accounts. Creates
 /// what is missing.
 ///
@@ -58,12 +68,36 @@ pub async fn open_sqlite(
     cost: HashCost,
     clock: Clock,
 ) -> Result<(SqliteStore, Accounts), StartError> {
-    let builder = SqliteStore::builder(path).users(sqlite::users()).danger_clock(clock);
+    let builder = SqliteStore::builder(path).users(users()).danger_clock(clock);
     builder.migrate().await?;
     // The store looks the users table over when it connects, so that has to be there.
     let pool = sqlite::open(path).await?;
     let store = builder.connect().await?;
     let table = Table::Sqlite(SqliteTable::new(pool, store.clone()));
+    Ok((store, Accounts { table, hasher: Hasher::new(cost)? }))
+}
+
+/// Opens a PostgreSQL database for both, over connections without TLS. Creates what is missing, and
+/// may be called from many processes at once.
+///
+/// # Errors
+/// [`StartError::Store`].
+pub async fn open_postgres(
+    database: &tokio_postgres::Config,
+    cost: HashCost,
+    clock: Clock,
+) -> Result<(PostgresStore, Accounts), StartError> {
+    let builder = PostgresStore::builder(database.clone())
+        .users(users())
+        // One server has some hundred for all; a demo needs few of them.
+        .lookup_connections(4)
+        .write_connections(4)
+        .ending_connections(2)
+        .danger_clock(clock);
+    builder.migrate().await?;
+    let pool = postgres::open(database).await?;
+    let store = builder.connect().await?;
+    let table = Table::Postgres(PostgresTable::new(pool, store.clone()));
     Ok((store, Accounts { table, hasher: Hasher::new(cost)? }))
 }
 
@@ -99,6 +133,7 @@ impl Accounts {
         let hash = self.turn().await?.hash(Password::from(password)).await?;
         match &self.table {
             Table::Memory(table) => table.add(username, hash),
+            Table::Postgres(table) => table.add(username, &hash).await?,
             Table::Sqlite(table) => table.add(username, hash).await?,
         }
         Ok(self.id_of(username).await?.ok_or(Problem::NotFound)?)
@@ -111,6 +146,7 @@ impl Accounts {
     pub async fn id_of(&self, username: &str) -> Result<Option<UserId>, StoreError> {
         let id = match &self.table {
             Table::Memory(table) => table.id_of(username),
+            Table::Postgres(table) => table.id_of(username).await?,
             Table::Sqlite(table) => table.id_of(username).await?,
         };
         // A number is always an id.
@@ -131,6 +167,7 @@ impl Accounts {
         let Some(id) = user.and_then(number) else { return Ok(None) };
         match &self.table {
             Table::Memory(table) => Ok(table.password_hash(id)),
+            Table::Postgres(table) => table.password_hash(id).await,
             Table::Sqlite(table) => table.password_hash(id).await,
         }
     }
@@ -154,14 +191,11 @@ impl Accounts {
                 }
                 Ok(replaced)
             }
+            Table::Postgres(table) => {
+                settle(session, table.replace_password(id, session, &shown, &fresh).await?).await
+            }
             Table::Sqlite(table) => {
-                match table.replace_password(id, session, shown, fresh).await? {
-                    Some(pending) => {
-                        session.sessions().committed(pending).await?;
-                        Ok(Replaced::Yes)
-                    }
-                    None => Ok(Replaced::Overtaken),
-                }
+                settle(session, table.replace_password(id, session, shown, fresh).await?).await
             }
         }
     }
@@ -176,6 +210,7 @@ impl Accounts {
         if let Some(id) = number(&user) {
             match &self.table {
                 Table::Memory(table) => table.set_locked(id, locked),
+                Table::Postgres(table) => table.set_locked(id, locked).await?,
                 Table::Sqlite(table) => table.set_locked(id, locked).await?,
             }
         }
@@ -183,11 +218,19 @@ impl Accounts {
     }
 }
 
+/// After the commit of both: only when this returns are the logouts final.
+async fn settle(session: &Verified, pending: Option<Pending>) -> Result<Replaced, AuthError> {
+    let Some(pending) = pending else { return Ok(Replaced::Overtaken) };
+    session.sessions().committed(pending).await?;
+    Ok(Replaced::Yes)
+}
+
 impl UserDirectory for Accounts {
     async fn find(&self, user: &UserId) -> Result<UserState, StoreError> {
         let Some(id) = number(user) else { return Ok(UserState::Inactive) };
         match &self.table {
             Table::Memory(table) => Ok(table.find(id)),
+            Table::Postgres(table) => table.find(id).await,
             Table::Sqlite(table) => table.find(id).await,
         }
     }
@@ -199,7 +242,7 @@ fn number(user: &UserId) -> Option<i64> {
     text.parse::<i64>().ok().filter(|number| number.to_string() == text)
 }
 
-/// The data of a user, the same from both tables.
+/// The data of a user, the same from all tables.
 fn data(id: i64, username: &str) -> UserState {
     let json = serde_json::json!({ "id": id, "username": username }).to_string();
     UserState::Active(Some(logout_all::UserData::from_json(json)))

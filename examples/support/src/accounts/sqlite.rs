@@ -8,7 +8,7 @@ use deadpool_sqlite::{
     rusqlite::{self, Connection, OptionalExtension, TransactionBehavior},
 };
 use logout_all::{
-    AuthError, By, EndReason, Pending, StoreError, StoreErrorKind, UserState, Users, Verified,
+    AuthError, By, EndReason, Pending, StoreError, StoreErrorKind, UserState, Verified,
 };
 use logout_all_sqlite::SqliteStore;
 
@@ -31,11 +31,6 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS demo_accounts (
 pub(super) struct SqliteTable {
     pool: Pool,
     store: SqliteStore,
-}
-
-/// What the store joins to each session.
-pub(super) fn users() -> Users {
-    Users::table("demo_accounts").id("id").active("NOT locked").columns(["id", "username"])
 }
 
 /// Opens connections to a file that is there, and creates the table.

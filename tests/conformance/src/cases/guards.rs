@@ -8,8 +8,9 @@ use logout_all::{Denied, Reply};
 use super::{
     Outcome, Violation,
     answer::Answer,
-    ensure,
+    ensure, ensure_eq,
     site::{Site, User, cookie, cookie_set},
+    token::Jwt,
 };
 use crate::client::Request;
 
@@ -98,6 +99,25 @@ pub(super) async fn a_page_load_renews_in_passing(site: &Site) -> Outcome {
     answer.status(200)?;
     let (newest, _) = cookie_set(&answer).ok_or_else(|| answer.violates("expected a cookie"))?;
     site.expect_alive(&newest).await
+}
+
+/// "The page that brought the successor was lost: the successor is handed out again, and the handler
+/// sees the session by it"; "superseded otherwise: `token-superseded`; a late page load ends nothing".
+pub(super) async fn a_lost_page_is_made_good_and_a_late_one_is_not(site: &Site) -> Outcome {
+    let site = &site.fresh_with(logout_all::SessionsBuilder::renew_in_passing).await?;
+    let (_, device) = site.device().await?;
+    let load = || site.ask(&device.token, "GET", "/private/report");
+    site.advance(Duration::from_mins(50));
+    let lost = cookie_set(load().await?.status(200)?).unwrap_or_default().0;
+    site.advance(Duration::from_mins(2));
+    let again = cookie_set(load().await?.status(200)?).unwrap_or_default().0;
+    let (lost, found) = (Jwt::read(&lost)?, Jwt::read(&again)?);
+    ensure_eq!(found.ref_tok_id(), lost.ref_tok_id(), "one successor");
+    site.expect_alive(&again).await?;
+
+    site.advance(Duration::from_mins(2));
+    load().await?.problem("token-superseded")?.without("Set-Cookie")?;
+    site.expect_alive(&again).await
 }
 
 /// "Otherwise: nothing." Without the option no page load sets a cookie; over Bearer none ever does;

@@ -245,6 +245,7 @@ cases! {
         Each a_guest_is_who_presents_nothing,
         Each every_guard_denies_alike,
         Cookie a_page_load_renews_in_passing,
+        Cookie a_lost_page_is_made_good_and_a_late_one_is_not,
         Each nothing_is_renewed_in_passing_unasked,
         Each the_application_may_answer_denials_itself,
     }

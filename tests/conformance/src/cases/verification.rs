@@ -54,8 +54,7 @@ pub(super) async fn v1_an_idle_session_is_over(site: &Site) -> Outcome {
     site.renew(&renewed.token).await?.problem("session-ended")?.without("Set-Cookie").map(drop)
 }
 
-/// V2: "activity and confirmation are queued"; "`last_seen_at` is written behind, at most once per
-/// granularity".
+/// V2: "activity and confirmation are queued"; "`last_seen_at` is written behind".
 pub(super) async fn v2_activity_is_recorded(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (user, device) = site.device().await?;

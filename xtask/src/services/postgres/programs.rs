@@ -109,7 +109,6 @@ fn usual() -> impl Iterator<Item = PathBuf> {
         ("/usr", "pgsql-"),
         ("/opt/homebrew/opt", "postgresql@"),
         ("/usr/local/opt", "postgresql@"),
-        ("/home/linuxbrew/.linuxbrew/opt", "postgresql@"),
     ];
     const PLAIN: &[&str] = &["/opt/homebrew/bin", "/usr/local/bin"];
 

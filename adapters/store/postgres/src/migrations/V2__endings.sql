@@ -71,7 +71,8 @@ BEGIN
                 WHEN 'others' THEN s.guid <> device
                 WHEN 'all' THEN true
                 WHEN 'signed-in-before' THEN s.created_at < instant
-                ELSE s.token_issued_at < instant
+                -- The refTokID is as old as its first token, however often it was minted again.
+                ELSE coalesce(s.rotated_at, s.token_issued_at) < instant
             END AS taken
         FROM sessions s WHERE s.user_id = who AND (fences OR s.guid = device)
     ), gone AS (
@@ -81,7 +82,10 @@ BEGIN
     )
     SELECT array_agg(guid ORDER BY guid) FILTER (WHERE counts) INTO ended FROM gone;
     IF fences THEN
-        UPDATE sessions SET epoch = becomes WHERE user_id = who;
+        -- After 'token-issued-before' no predecessor is left, which may be older than the instant.
+        UPDATE sessions SET epoch = becomes, prev_ref_tok_id = CASE scope
+            WHEN 'token-issued-before' THEN NULL ELSE prev_ref_tok_id END
+        WHERE user_id = who;
     END IF;
     PERFORM mark(before);
     IF scope = 'all' THEN

@@ -139,7 +139,7 @@ async fn a_rotation_that_waits_for_a_restamp_is_done() {
     let mut tx = sql.transaction().await.unwrap();
     let (why, by) = (EndReason::Password, By::Application);
     let pending = store.logout_others_in(&mut tx, &ada, row.guid, why, &by).await.unwrap();
-    assert_eq!(pending.ended().guids, [other.guid]);
+    assert_eq!(pending.ended(), [other.guid]);
     let rotating = tokio::spawn({
         let (store, row) = (store.clone(), row.clone());
         async move { store.rotate(&rotation(&row)).await }
