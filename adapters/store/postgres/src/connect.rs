@@ -13,6 +13,7 @@ use crate::{
     migrate::State,
     row::column,
     server::Reach,
+    silence::Silence,
     store::Home,
     users::JoinedUsers,
 };
@@ -23,7 +24,8 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
         StoreError::new(StoreErrorKind::Stopped, message).with_cause(error)
     })?;
     let reach = Reach::new(&builder.server, builder.root_certificate.as_ref())?;
-    let lane = |role, size| Lane::new(&reach, role, size, &runtime);
+    let silence = Silence::default();
+    let lane = |role, size| Lane::new(&reach, role, size, &runtime, &silence);
     let lookups = lane(Role::Lookup, builder.lookup_connections)?;
     let writes = lane(Role::Write, builder.write_connections)?;
     let endings = lane(Role::End, builder.ending_connections)?;

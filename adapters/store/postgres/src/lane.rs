@@ -20,6 +20,7 @@ use crate::{
     db::{Db, Statements},
     fault::{Cause, Fault},
     server::{CONNECT_WAIT, Reach},
+    silence::{Silence, Trust},
 };
 
 /// How long a verb waits for one of its lane's connections to become free.
@@ -87,6 +88,7 @@ pub(crate) struct Lane {
     pool: Pool,
     role: Role,
     runtime: Handle,
+    silence: Silence,
 }
 
 impl Lane {
@@ -95,7 +97,9 @@ impl Lane {
         role: Role,
         size: usize,
         runtime: &Handle,
+        silence: &Silence,
     ) -> Result<Self, StoreError> {
+        let heard = silence.clone();
         let connect = OnRuntime { tls: reach.tls.clone(), runtime: runtime.clone() };
         let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(reach.config_for(role.name()), connect, fast);
@@ -107,15 +111,18 @@ impl Lane {
             .recycle_timeout(Some(PROBE_WAIT))
             .post_create(Hook::async_fn(move |client, _| Box::pin(set_up(client, role))))
             .pre_recycle(Hook::async_fn(move |client, metrics| {
-                let idle = role == Role::End || metrics.last_used() > IDLE;
-                Box::pin(probe(client, idle))
+                let trust = match heard.trust(metrics.recycled.unwrap_or(metrics.created)) {
+                    Trust::Whole if role == Role::End || metrics.last_used() > IDLE => Trust::Asked,
+                    trust => trust,
+                };
+                Box::pin(probe(client, trust, heard.clone()))
             }))
             .build();
         let pool = pool.map_err(|error| {
             let message = "the pool of PostgreSQL connections cannot be made";
             StoreError::new(StoreErrorKind::Unavailable, message).with_cause(error)
         })?;
-        Ok(Self { pool, role, runtime: runtime.clone() })
+        Ok(Self { pool, role, runtime: runtime.clone(), silence: silence.clone() })
     }
 
     /// How many connections it opens at most.
@@ -140,7 +147,7 @@ impl Lane {
             let attempts = lane.attempts(&shared, repeat, &input, work);
             let Ok(answer) = timeout(VERB_WAIT, attempts).await else {
                 // The connection was dropped with the attempt. Where one is silent, others may be.
-                lane.drop_idle();
+                lane.silence.suspect();
                 let message = "PostgreSQL did not answer within 4 s; what was under way takes \
                                place wholly or not at all, and may be repeated";
                 return Err(StoreError::new(StoreErrorKind::TimedOut, message));
@@ -201,10 +208,6 @@ impl Lane {
             }
             other => told(StoreErrorKind::Stopped, other.to_string()),
         }
-    }
-
-    fn drop_idle(&self) {
-        self.pool.retain(|_, _| false);
     }
 }
 
@@ -313,16 +316,24 @@ async fn set_up(client: &mut ClientWrapper, role: Role) -> Result<(), HookError>
 }
 
 /// Finds out whether a connection from the pool still is one.
-async fn probe(client: &mut ClientWrapper, idle: bool) -> Result<(), HookError> {
+async fn probe(
+    client: &mut ClientWrapper,
+    trust: Trust,
+    silence: Silence,
+) -> Result<(), HookError> {
     let dead = HookError::message("the connection is dead");
-    if client.is_closed() {
+    if client.is_closed() || trust == Trust::None {
         return Err(dead);
     }
-    if !idle {
+    if trust == Trust::Whole {
         return Ok(());
     }
     match timeout(PROBE_WAIT, client.simple_query("")).await {
         Ok(Ok(_)) => Ok(()),
-        _ => Err(dead),
+        Ok(Err(_)) => Err(dead),
+        Err(_) => {
+            silence.find();
+            Err(dead)
+        }
     }
 }

@@ -41,6 +41,7 @@ mod migrate;
 mod renew;
 mod row;
 mod server;
+mod silence;
 mod store;
 mod touch;
 mod transaction;
