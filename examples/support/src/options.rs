@@ -18,7 +18,7 @@ pub(crate) const DEFAULT_DATABASE: &str = "target/demo/sessions.db";
 /// with PostgreSQL, made for this run: two processes on one PostgreSQL database need the same
 /// `SESSION_KEY`.
 #[derive(Clone, Debug, Parser)]
-#[command(version)]
+#[command(name = "demo", version)]
 pub struct Options {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, env = "LOGOUT_ALL_LISTEN", default_value = "127.0.0.1:3000")]

@@ -37,10 +37,11 @@ pub async fn start(options: &Options) -> Result<Started, StartError> {
     if let Some(path) = file.filter(|path| *path == Path::new(DEFAULT_DATABASE)) {
         create_folder(path)?;
     }
-    let (keys, key) = signing_key(file)?;
-    let (builder, accounts) = open(&options.store, keys).await?;
+    let (building, accounts) = open(&options.store).await?;
     accounts.seed().await?;
-    let sessions = settings(builder, options, address.port()).build().await?;
+    // After the store: a path that cannot be one leaves no key beside it.
+    let (keys, key) = signing_key(file)?;
+    let sessions = settings(building(keys), options, address.port()).build().await?;
 
     let admin_token = match &options.admin_token {
         Some(token) => token.clone(),
@@ -69,22 +70,26 @@ fn create_folder(database: &Path) -> Result<(), StartError> {
     std::fs::create_dir_all(folder).map_err(|why| StartError::File { path: folder.to_owned(), why })
 }
 
-async fn open(store: &StoreChoice, keys: Keys) -> Result<(SessionsBuilder, Accounts), StartError> {
+/// An open store that waits for its keys.
+type Building = Box<dyn FnOnce(Keys) -> SessionsBuilder + Send>;
+
+async fn open(store: &StoreChoice) -> Result<(Building, Accounts), StartError> {
     let (cost, clock) = (HashCost::Default, Clock::system());
     match store {
         StoreChoice::Memory => {
             let accounts = Accounts::memory(cost)?;
-            let builder = Sessions::builder(MemoryStore::new(), keys, ISSUER);
-            Ok((builder.users(accounts.clone()), accounts))
+            let users = accounts.clone();
+            let building = |keys| Sessions::builder(MemoryStore::new(), keys, ISSUER).users(users);
+            Ok((Box::new(building), accounts))
         }
         StoreChoice::Sqlite(path) => {
             let (store, accounts) = open_sqlite(path, cost, clock).await?;
-            Ok((Sessions::builder(store, keys, ISSUER), accounts))
+            Ok((Box::new(|keys| Sessions::builder(store, keys, ISSUER)), accounts))
         }
         StoreChoice::Postgres(url) => {
             let database = url.config().map_err(StartError::Database)?;
             let (store, accounts) = open_postgres(&database, cost, clock).await?;
-            Ok((Sessions::builder(store, keys, ISSUER), accounts))
+            Ok((Box::new(|keys| Sessions::builder(store, keys, ISSUER)), accounts))
         }
     }
 }

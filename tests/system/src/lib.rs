@@ -7,6 +7,8 @@ mod docs {
     mod http {}
     #[doc = include_str!("../../../docs/operations.md")]
     mod operations {}
+    #[doc = include_str!("../../../docs/postgres.md")]
+    mod postgres {}
     #[doc = include_str!("../../../docs/sqlite.md")]
     mod sqlite {}
     #[doc = include_str!("../../../docs/testing.md")]

@@ -32,12 +32,14 @@ pub(crate) fn connect(builder: &SqliteStoreBuilder) -> Result<SqliteStore, Store
         Some(users) => Some(JoinedUsers::inspect(&writer, users)?),
         None => None,
     };
+    let lookup = Lookup::new(users);
+    lookup.prepare(&writer)?;
     let readers: Vec<_> =
         (0..builder.readers).map(|_| open_reader(&path)).collect::<Result<_, _>>()?;
     Ok(SqliteStore {
         reads: Arc::new(ReadLane::start(readers, &builder.clock)?),
         writes: Arc::new(WriteLane::start(writer, &builder.clock)?),
-        lookup: Arc::new(Lookup::new(users)),
+        lookup: Arc::new(lookup),
         clock: builder.clock.clone(),
         path: path.into(),
         readers: builder.readers,

@@ -37,6 +37,12 @@ impl Lookup {
         Self { sql, users }
     }
 
+    /// Whether every table that it joins is there: told at start-up, not by the first request.
+    pub(crate) fn prepare(&self, connection: &Connection) -> Result<(), StoreError> {
+        let prepared = connection.prepare(&self.sql);
+        prepared.map(drop).map_err(|error| Fault::from(error).told())
+    }
+
     pub(crate) fn run(
         &self,
         connection: &Connection,
