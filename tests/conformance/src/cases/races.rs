@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use logout_all::DeviceLimit;
+use logout_all::{DeviceLimit, Grace};
+use tokio::sync::Notify;
 
 use super::{
     Outcome, Violation, ensure, ensure_eq,
@@ -56,12 +57,16 @@ pub(super) async fn sixty_four_renewals_have_one_successor(site: &Site) -> Outco
 /// "A renewal under way: succeeds before the logout or is denied after it; it never brings a
 /// session back." Here a client renews in a loop.
 pub(super) async fn no_renewal_survives_a_logout(site: &Site) -> Outcome {
+    const SHORT: Duration = Duration::from_millis(1);
     let site = &site
-        .fresh_with(|b| b.min_renewal_interval(Duration::from_millis(3)).grace(logout_all::Grace::of(Duration::from_millis(1))).window(Duration::from_millis(1)))
+        .fresh_with(|builder| {
+            builder.min_renewal_interval(3 * SHORT).grace(Grace::of(SHORT)).window(SHORT)
+        })
         .await?;
     let user = site.user().await?;
     for _ in 0..4 {
         let (killer, victim) = (site.sign_in(&user).await?, site.sign_in(&user).await?);
+        let under_way = Notify::new();
         let renewing = async {
             let mut tokens = vec![victim.token.clone()];
             loop {
@@ -72,15 +77,15 @@ pub(super) async fn no_renewal_survives_a_logout(site: &Site) -> Outcome {
                 }
                 let last = tokens[tokens.len() - 1].clone();
                 tokens.push(site.granted(&answer, &last)?.token);
+                under_way.notify_one();
             }
         };
         let logout = async {
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            under_way.notified().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
             site.ask(&killer.token, "DELETE", "/auth/sessions").await?.status(200).map(drop)
         };
-        let (tokens, logout) = tokio::join!(renewing, logout);
-        logout?;
-        let tokens = tokens?;
+        let (tokens, ()) = tokio::try_join!(renewing, logout)?;
         ensure!(tokens.len() > 1, "the loop renewed nothing");
         for token in tokens.iter().rev().take(3) {
             site.expect_denied(token, "session-ended").await?;
