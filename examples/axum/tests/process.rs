@@ -4,139 +4,20 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod program;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, ExitStatus, Output, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Output},
+    time::Duration,
 };
 
+use program::{ADA, Server, exchange, program, status_of};
 use serde_json::Value;
-
-/// A server in a folder of the test's own; killed when the test is over.
-struct Server {
-    child: Child,
-    address: String,
-    admin_token: String,
-    commands: Vec<String>,
-}
-
-fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_example-axum"));
-    command.current_dir(folder).env_remove("SESSION_KEY").args(arguments);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-impl Server {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        Self::spawn(folder, arguments).ready()
-    }
-
-    fn spawn(folder: &Path, arguments: &[&str]) -> Starting {
-        let mut command = program(folder, &["--listen", "127.0.0.1:0"]);
-        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log"));
-        Starting(command.args(arguments).stderr(log.unwrap()).spawn().unwrap())
-    }
-
-    fn terminate(&mut self) {
-        let kill = format!("kill -TERM {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    fn ended(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20), "the server does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// One request on a connection of its own: status and JSON.
-    fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
-        let authorization = format!("Authorization: Bearer {token}");
-        let admin = format!("X-Admin-Token: {}", self.admin_token);
-        let headers = match token {
-            "" => vec!["Content-Type: application/json".to_owned(), admin],
-            _ => vec!["Content-Type: application/json".to_owned(), authorization],
-        };
-        let (head, body) = exchange(&self.address, method, path, &headers, body);
-        (status_of(&head), serde_json::from_str(&body).unwrap_or(Value::Null))
-    }
-
-    fn sign_in(&self) -> String {
-        let (status, answer) = self.ask("POST", "/login", "", ADA);
-        assert_eq!(status, 200, "{answer}");
-        answer["token"].as_str().unwrap().to_owned()
-    }
-}
-
-const ADA: &str = r#"{"username":"ada","password":"lovelace"}"#;
-
-/// Started, and perhaps not listening yet.
-struct Starting(Child);
-
-impl Starting {
-    fn ready(mut self) -> Server {
-        let mut output = BufReader::new(self.0.stdout.take().unwrap());
-        let (mut address, mut admin_token, mut commands) = (None, None, Vec::new());
-        while commands.len() < 3 {
-            let mut line = String::new();
-            assert!(output.read_line(&mut line).unwrap() > 0, "the server has ended; see its log");
-            let line = line.trim();
-            if let Some(found) = line.strip_prefix("listening on http://") {
-                assert!(address.replace(found.to_owned()).is_none(), "said twice");
-            } else if let Some(found) = line.strip_prefix("admin token ") {
-                assert!(admin_token.replace(found.to_owned()).is_none(), "said twice");
-            } else if line.contains("curl ") {
-                commands.push(line.to_owned());
-            }
-        }
-        let (address, admin_token) = (address.unwrap(), admin_token.unwrap());
-        Server { child: self.0, address, admin_token, commands }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The whole answer: head and body.
-fn exchange(
-    address: &str,
-    method: &str,
-    path: &str,
-    headers: &[String],
-    body: &str,
-) -> (String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let headers = headers.join("\r\n");
-    let length = body.len();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
-}
-
-fn status_of(head: &str) -> u16 {
-    head.split(' ').nth(1).unwrap().parse().unwrap()
-}
 
 /// "three curl lines that work", as they are printed.
 #[test]
@@ -145,7 +26,7 @@ fn the_three_printed_lines_work() {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(folder.path(), &["--store", "memory", "--transport", transport]);
         let answers = match Command::new("curl").arg("--version").output() {
-            Ok(_) => by_shell(folder.path(), &server.commands),
+            Ok(_) => by_shell(folder.path(), &server.commands()),
             Err(_) => by_hand(&server),
         };
         let signed_in = &answers[0];
@@ -161,7 +42,7 @@ fn the_three_printed_lines_work() {
 }
 
 /// In one shell, since the first line sets a variable for the others.
-fn by_shell(folder: &Path, commands: &[String]) -> Vec<String> {
+fn by_shell(folder: &Path, commands: &[&str]) -> Vec<String> {
     let script = commands.join("\necho\n") + "\necho\necho \"$TOKEN\"";
     let output = Command::new("sh").arg("-c").arg(&script).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -175,7 +56,7 @@ fn by_shell(folder: &Path, commands: &[String]) -> Vec<String> {
 fn by_hand(server: &Server) -> Vec<String> {
     let (mut token, mut cookie) = (String::new(), String::new());
     let mut answers = Vec::new();
-    for command in &server.commands {
+    for command in server.commands() {
         let line = command.strip_prefix("TOKEN=$(").unwrap_or(command);
         let line = line.split(" | ").next().unwrap().replace("$TOKEN", &token);
         let (mut method, mut body, mut path) = ("GET".to_owned(), String::new(), String::new());

@@ -4,7 +4,7 @@ mod database;
 
 use std::{any::Any, future::Future, process::ExitCode};
 
-use database::Database;
+use database::{Database, Gone};
 use example_support::{Accounts, AdminToken, App, HashCost, open_postgres, open_sqlite};
 use libtest_mimic::{Arguments, Trial};
 use logout_all::{MemoryStore, SessionStore, SessionsBuilder};
@@ -13,6 +13,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    let _gone = Gone;
     let mut all: Vec<Trial> = Vec::new();
     for store in [Store::Memory, Store::Sqlite, Store::Postgres] {
         let trials = trials(Axum(store));
@@ -31,9 +32,8 @@ fn main() -> ExitCode {
 
 /// Whether the run of these arguments has that trial in it.
 fn is_chosen(arguments: &Arguments, trial: &str) -> bool {
-    let is = |pattern: &String| match arguments.exact {
-        true => trial == pattern,
-        false => trial.contains(pattern.as_str()),
+    let is = |pattern: &String| {
+        if arguments.exact { trial == pattern } else { trial.contains(pattern.as_str()) }
     };
     arguments.filter.iter().all(is) && !arguments.skip.iter().any(is)
 }

@@ -1,10 +1,20 @@
 //! A PostgreSQL database of its own for each server or test, gone with it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    mem,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::JoinHandle,
+};
 
 use logout_all_postgres::tokio_postgres::{Client, Config, Error, NoTls};
 
-/// Dropped, it removes the database, with whatever connections there still are.
+/// The threads that remove databases.
+static LEAVING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+/// Dropped, it has the database removed, with whatever connections there still are.
 pub(crate) struct Database {
     server: Config,
     name: String,
@@ -16,9 +26,17 @@ impl Database {
         let server = server()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("logout_all_system_{}_{count}", std::process::id());
-        let sql = connect(&server).await.map_err(no_server)?;
-        sql.batch_execute(&format!("CREATE DATABASE {name}")).await.map_err(no_server)?;
+        let sql = connect(&server).await.map_err(|error| no_server(&error))?;
+        let created = sql.batch_execute(&format!("CREATE DATABASE {name}")).await;
+        created.map_err(|error| no_server(&error))?;
         Ok(Self { server, name })
+    }
+
+    /// The same outside of any runtime.
+    #[allow(dead_code, reason = "each test program uses its part")]
+    #[tokio::main(flavor = "current_thread")]
+    pub(crate) async fn new_now() -> Result<Self, String> {
+        Self::new().await
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -29,21 +47,35 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// Waits until it is done, on a thread and a runtime of its own: at the end of the last test the
-    /// process ends.
+    /// Does not wait: this may be a thread that drives connections, and PostgreSQL removes no
+    /// database as long as one to any other is waiting to be opened (`ProcSignalBarrier`).
     fn drop(&mut self) {
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let server = self.server.clone();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| error.to_string())?;
-            runtime
-                .block_on(async { connect(&server).await?.batch_execute(&drop).await })
-                .map_err(no_server)
+        let (server, name) = (self.server.clone(), mem::take(&mut self.name));
+        let leaving = std::thread::spawn(move || {
+            if let Err(error) = remove(&server, &name) {
+                eprintln!("the database {name} stays behind: {error}");
+            }
         });
-        match thread.join() {
-            Ok(Ok(())) => {}
-            other => eprintln!("the database {} stays behind: {other:?}", self.name),
+        LEAVING.lock().unwrap_or_else(PoisonError::into_inner).push(leaving);
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn remove(server: &Config, name: &str) -> Result<(), Error> {
+    let sql = connect(server).await?;
+    sql.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+}
+
+/// Dropped, it waits until every database is gone that was dropped before: at the end of a process
+/// or a test, and on no thread that drives connections.
+pub(crate) struct Gone;
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let leaving = mem::take(&mut *LEAVING.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in leaving {
+            // It has said itself what went wrong.
+            drop(thread.join());
         }
     }
 }
@@ -63,6 +95,6 @@ pub(crate) async fn connect(database: &Config) -> Result<Client, Error> {
     Ok(client)
 }
 
-fn no_server(error: Error) -> String {
+fn no_server(error: &Error) -> String {
     format!("the server of TEST_DATABASE_URL: {error}")
 }
