@@ -89,9 +89,9 @@ async fn pool_exhausted_by_a_locked_user_holds_up_no_verification_and_no_other_l
     }
     let again = logout_all(at, &bob).await;
     if again.status() == 401 {
-        again.ended()
+        again.ended();
     } else {
-        drop(again.at_once())
+        again.at_once();
     }
 
     tx.rollback().await.unwrap();
