@@ -15,6 +15,7 @@ use crate::{
     server::Reach,
     silence::Silence,
     store::Home,
+    turns::Turns,
     users::JoinedUsers,
 };
 
@@ -39,7 +40,14 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
     let shared = shared(found.users);
     lookups.run(&shared, Repeat::Always, (), prepare).await?;
     let home = Home { schema, store_id: found.store_id, version: found.version };
-    Ok(PostgresStore { shared, lookups, writes, endings, home: Arc::new(home) })
+    Ok(PostgresStore {
+        shared,
+        lookups,
+        writes,
+        endings,
+        turns: Arc::new(Turns::new()),
+        home: Arc::new(home),
+    })
 }
 
 struct Asked {

@@ -45,6 +45,7 @@ mod silence;
 mod store;
 mod touch;
 mod transaction;
+mod turns;
 mod users;
 
 pub use builder::PostgresStoreBuilder;

@@ -18,6 +18,7 @@ use crate::{
     end, journal,
     lane::{Lane, Repeat, Shared},
     login, lookup, renew, touch,
+    turns::Turns,
 };
 
 /// Sessions in PostgreSQL. Cheap to clone; clones share the connections, which close when the last
@@ -42,6 +43,7 @@ pub struct PostgresStore {
     pub(crate) lookups: Lane,
     pub(crate) writes: Lane,
     pub(crate) endings: Lane,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) home: Arc<Home>,
 }
 
@@ -136,6 +138,7 @@ impl SessionStore for PostgresStore {
     }
 
     async fn end(&self, ending: &Ending) -> Result<Ended, StoreError> {
+        let _turn = self.turns.take(&ending.user).await?;
         let once = Repeat::IfNothingHappened;
         self.endings.run(&self.shared, once, ending.clone(), end::end).await
     }
