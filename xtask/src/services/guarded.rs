@@ -236,6 +236,9 @@ mod tests {
             "trap 'echo >{}; exit 0' QUIT; echo >up; while :; do sleep 0.1; done",
             asked.display()
         );
+        // Started in the background of a script, this test ignores the signal, and so do its
+        // children: a shell cannot trap it then. (PostgreSQL asks for it anew.)
+        let ignored = Command::new("sh").args(["-c", "kill -QUIT $$"]).status().unwrap().success();
         let pid = shell(&guarded, &script);
         wait_for(|| folder.join("up").exists().then_some(()));
         assert_eq!(guarded.ended(), Ok(None));
@@ -243,8 +246,8 @@ mod tests {
 
         drop(guarded);
 
-        assert!(asked.exists(), "it was killed without being asked");
-        fs::remove_file(&asked).unwrap();
+        assert!(ignored || asked.exists(), "it was killed without being asked");
+        let _ = fs::remove_file(&asked);
         assert!(!folder.exists());
         wait_for(|| (!signal("0", pid)).then_some(()));
     }
