@@ -108,6 +108,27 @@ impl PostgresStore {
         self.end_in(tx, user, before.scope(now)?, reason, by).await
     }
 
+    /// Ends everybody's sessions when the transaction commits.
+    ///
+    /// # Errors
+    /// As [`logout_all_in`](Self::logout_all_in).
+    pub async fn logout_everyone_in(
+        &self,
+        tx: &mut Transaction<'_>,
+        reason: EndReason,
+        by: &By,
+    ) -> Result<Pending, AuthError> {
+        self.admit(tx).await?;
+        let values: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[
+            (&self.offset_us(), Type::INT8),
+            (&reason.as_str(), Type::TEXT),
+            (&by.to_string(), Type::TEXT),
+        ];
+        let rows = tx.query_typed(&self.shared.sql.end_everyone, values).await;
+        rows.map_err(|error| Fault::Sql(error).told())?;
+        Ok(Pending::everyone(reason, by.clone()))
+    }
+
     async fn end_in(
         &self,
         tx: &Transaction<'_>,

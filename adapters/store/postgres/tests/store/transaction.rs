@@ -117,3 +117,24 @@ async fn a_transaction_that_cannot_carry_it_is_refused_and_goes_on() {
     tx.commit().await.unwrap();
     assert!(is_there(&store, &row).await && !is_there(&second, &there).await);
 }
+
+#[tokio::test]
+async fn everybody_ends_with_the_commit_and_not_with_a_rollback() {
+    let database = Database::migrated().await;
+    let (store, by) = (database.store().await, By::Application);
+    let (ada, bob) = (user("ada"), user("bob"));
+    let rows = [sign_in(&store, &ada).await, sign_in(&store, &bob).await];
+    let mut sql = database.sql().await;
+    for commit in [false, true] {
+        let mut tx = sql.transaction().await.unwrap();
+        let pending = store.logout_everyone_in(&mut tx, EndReason::Everyone, &by).await.unwrap();
+        assert!(pending.ended().is_empty(), "nobody is named");
+        if commit { tx.commit().await } else { tx.rollback().await }.unwrap();
+        for row in &rows {
+            let found = store.lookup(&row.user, row.guid).await.unwrap();
+            let lives = found.row.is_some_and(|row| row.is_live(found.epochs, found.now));
+            assert_eq!(lives, !commit);
+        }
+    }
+    assert_eq!(journal(&store).await.len(), 1);
+}

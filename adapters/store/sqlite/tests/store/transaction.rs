@@ -169,3 +169,24 @@ async fn an_ending_that_fails_leaves_nothing_in_the_transaction() {
     file.sql().execute_batch("DELETE FROM logout_all_sessions").unwrap();
     assert_eq!(store.journal(0, 9).await.unwrap().entries[0].reason, EndReason::ByHand);
 }
+
+#[tokio::test]
+async fn everybody_ends_with_the_commit_and_not_with_a_rollback() {
+    let file = file().await;
+    let (store, by) = (file.store().await, By::Application);
+    let (ada, bob) = (user("ada"), user("bob"));
+    let rows = [sign_in(&store, &ada).await, sign_in(&store, &bob).await];
+    let mut connection = file.sql();
+    for commit in [false, true] {
+        let tx = immediate(&mut connection);
+        let pending = store.logout_everyone_in(&tx, EndReason::Everyone, &by).unwrap();
+        assert!(pending.ended().is_empty(), "nobody is named");
+        if commit { tx.commit() } else { tx.rollback() }.unwrap();
+        for row in &rows {
+            let found = store.lookup(&row.user, row.guid).await.unwrap();
+            let lives = found.row.is_some_and(|row| row.is_live(found.epochs, found.now));
+            assert_eq!(lives, !commit);
+        }
+    }
+    assert_eq!(store.journal(0, 9).await.unwrap().last_seq, 1);
+}

@@ -1,6 +1,6 @@
 //! A password change whose logouts commit with it: either both happen, or neither.
 //!
-//! `cargo run -p logout-all-postgres --example password_change -- postgres://localhost/scratch`
+//! `cargo run -p logout-all-postgres --example postgres_password_change -- postgres://localhost/scratch`
 
 use logout_all::{By, EndReason, Guid, SessionStore, UserId};
 use logout_all_postgres::{

@@ -1,6 +1,6 @@
 //! A password change whose logouts commit with it: either both happen, or neither.
 //!
-//! `cargo run -p logout-all-sqlite --example password_change`
+//! `cargo run -p logout-all-sqlite --example sqlite_password_change`
 
 use logout_all::{By, EndReason, Guid, SessionStore, UserId};
 use logout_all_sqlite::{
