@@ -45,7 +45,7 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
         lookups,
         writes,
         endings,
-        turns: Arc::new(Turns::new()),
+        turns: Turns::default(),
         home: Arc::new(home),
     })
 }

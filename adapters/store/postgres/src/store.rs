@@ -43,7 +43,7 @@ pub struct PostgresStore {
     pub(crate) lookups: Lane,
     pub(crate) writes: Lane,
     pub(crate) endings: Lane,
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) turns: Turns,
     pub(crate) home: Arc<Home>,
 }
 
