@@ -98,6 +98,7 @@ async fn a_login_evicts_the_least_recently_seen(site: &Site<'_>) {
     for _ in 0..DEVICES {
         devices.push(site.sign_in().await);
     }
+    site.alive(&[&devices[0], &devices[1], &devices[2]]).await;
     let newest = site.login(None).await;
     assert_eq!(json_of(&newest)["evicted"].as_array().unwrap().len(), 1, "{newest}");
     site.denied(&[&devices[0]]).await;
@@ -173,6 +174,7 @@ async fn logout_others_in_sql(site: &Site<'_>) {
 
 async fn logout_before_in_sql(site: &Site<'_>) {
     let gone = site.sign_in().await;
+    site.alive(&[&gone]).await;
     let now = "SELECT clock_timestamp()::text";
     let between = site.home.sql("", now).await.unwrap()[0].clone().unwrap();
     let stays = site.sign_in().await;

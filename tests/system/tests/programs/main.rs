@@ -14,6 +14,7 @@ mod servers;
 #[path = "../talk/mod.rs"]
 mod talk;
 
+mod ending;
 mod endings;
 mod home;
 mod pair;
@@ -50,6 +51,14 @@ const ON_A_DATABASE: [(&str, Alone); 3] = named![
     restart::no_secret_is_printed_or_logged_at_any_level,
 ];
 
+const AT_THE_END: [(&str, Alone); 5] = named![
+    ending::a_request_in_flight_finishes_after_the_signal,
+    ending::logins_that_are_hashed_finish_after_the_signal,
+    ending::what_is_answered_at_the_end_is_there_after_a_restart,
+    ending::idle_connections_do_not_hold_up_the_end,
+    ending::half_sent_requests_do_not_hold_up_the_end_for_ever,
+];
+
 fn main() -> ExitCode {
     if let Some(framework) = program::wanted() {
         return program::run(framework);
@@ -60,6 +69,7 @@ fn main() -> ExitCode {
     let mut pairs = Vec::new();
     for framework in Framework::ALL {
         trials.extend(alone(framework, Store::Memory, &IN_MEMORY));
+        trials.extend(alone(framework, Store::Sqlite, &AT_THE_END));
         for store in [Store::Sqlite, Store::Postgres] {
             trials.extend(alone(framework, store, &ON_A_DATABASE));
             let pair = Arc::new(Pair::new(framework, store));
