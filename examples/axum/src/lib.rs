@@ -21,9 +21,9 @@ use axum::{
     middleware::map_response,
     routing::{get, post},
 };
-use example_support::{App, REQUESTS_LIMIT, page};
+use example_support::{App, Door, REQUESTS_LIMIT, page};
 use logout_all_axum::{AuthLayer, Sessions, routes};
-use tokio::{net::TcpListener, sync::oneshot, time};
+use tokio::{sync::oneshot, time};
 
 use crate::patient::Patient;
 
@@ -77,9 +77,9 @@ pub fn router(app: App) -> Router {
 /// the sessions write down what is still to be written.
 ///
 /// # Errors
-/// The listener's.
+/// The port cannot be opened, or the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    door: Door,
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
@@ -98,7 +98,8 @@ pub async fn serve(
         }
         time::sleep(REQUESTS_LIMIT).await;
     };
-    let server = axum::serve(Patient::new(listener), router(app)).with_graceful_shutdown(graceful);
+    let listener = Patient::new(door.listen()?);
+    let server = axum::serve(listener, router(app)).with_graceful_shutdown(graceful);
     let outcome = tokio::select! {
         outcome = server => outcome,
         () = limit => Ok(()),

@@ -7,15 +7,15 @@ use std::{
     process::ExitCode,
 };
 
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use crate::{App, Options, Shutdown, StartError, Started, shutdown::shutdown, start};
+use crate::{App, Door, Options, Shutdown, StartError, Started, shutdown::shutdown, start};
 
 /// Reads the command line, opens everything, says where it is, and serves until the signal.
 ///
-/// `serve` stops at the [`Shutdown`], lets requests in flight finish, and shuts the sessions down.
-pub async fn run<F>(serve: impl FnOnce(TcpListener, App, Shutdown) -> F) -> ExitCode
+/// `serve` opens the [`Door`], stops at the [`Shutdown`], lets requests in flight finish, and shuts
+/// the sessions down.
+pub async fn run<F>(serve: impl FnOnce(Door, App, Shutdown) -> F) -> ExitCode
 where
     F: Future<Output = io::Result<()>>,
 {
@@ -32,15 +32,15 @@ where
 
 async fn serve_until_signal<F>(
     options: &Options,
-    serve: impl FnOnce(TcpListener, App, Shutdown) -> F,
+    serve: impl FnOnce(Door, App, Shutdown) -> F,
 ) -> Result<(), StartError>
 where
     F: Future<Output = io::Result<()>>,
 {
     let signal = shutdown().map_err(StartError::Serve)?;
-    let Started { listener, app, announcement } = start(options).await?;
-    tell(&mut io::stdout(), &announcement);
-    serve(listener, app, signal).await.map_err(StartError::Serve)
+    let Started { door, app, announcement } = start(options).await?;
+    let door = door.when_open(move || tell(&mut io::stdout(), &announcement));
+    serve(door, app, signal).await.map_err(StartError::Serve)
 }
 
 /// What went wrong and why, each reason once: an error may pass on the words of its cause.

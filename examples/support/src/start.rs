@@ -1,13 +1,13 @@
 //! From options to an application that is ready to serve.
 
-use std::{net::SocketAddr, path::Path};
+use std::path::Path;
 
 use logout_all::{Clock, Grace, Keys, MemoryStore, Sessions, SessionsBuilder};
-use tokio::net::TcpListener;
 
 use crate::{
-    Accounts, AdminToken, App, HashCost, Options, StartError, StoreChoice, announce::Announcement,
-    open_postgres, open_sqlite, options::DEFAULT_DATABASE, signing_key::signing_key,
+    Accounts, AdminToken, App, Door, HashCost, Options, StartError, StoreChoice,
+    announce::Announcement, open_postgres, open_sqlite, options::DEFAULT_DATABASE,
+    signing_key::signing_key,
 };
 
 /// The same for every process of the demo, whatever its port: they shall take each other's tokens.
@@ -16,20 +16,22 @@ const ISSUER: &str = "logout-all-demo";
 /// What a framework serves.
 #[derive(Debug)]
 pub struct Started {
-    /// Bound already, so that nobody meets a closed door from now on.
-    pub listener: TcpListener,
+    /// Reserved, and to be opened by the framework.
+    pub door: Door,
     /// The application.
     pub app: App,
-    /// What to print: address, admin token, what to try next.
+    /// What to print when it is open: address, admin token, what to try next.
     pub announcement: String,
 }
 
-/// Binds first, since the development cookie is named after the port; then opens the store.
+/// Reserves the port first, since the development cookie is named after it; then opens the store.
 ///
 /// # Errors
 /// [`StartError`], with what to do about it.
 pub async fn start(options: &Options) -> Result<Started, StartError> {
-    let (listener, address) = bind(options.listen).await?;
+    let address = options.listen;
+    let door = Door::reserve(address).map_err(|why| StartError::Listen { address, why })?;
+    let address = door.address();
     let file = match &options.store {
         StoreChoice::Sqlite(path) => Some(path.as_path()),
         StoreChoice::Memory | StoreChoice::Postgres(_) => None,
@@ -55,14 +57,7 @@ pub async fn start(options: &Options) -> Result<Started, StartError> {
         transport: options.transport,
     }
     .to_string();
-    Ok(Started { listener, app: App::new(sessions, accounts, admin_token), announcement })
-}
-
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |why| StartError::Listen { address, why };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    Ok(Started { door, app: App::new(sessions, accounts, admin_token), announcement })
 }
 
 fn create_folder(database: &Path) -> Result<(), StartError> {

@@ -6,11 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod database;
+mod servers;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
 use database::{Database, Gone};
-use example_support::{AdminToken, App, HashCost, open_postgres, open_sqlite};
+use example_support::{AdminToken, App, Door, HashCost, open_postgres, open_sqlite};
 use logout_all::{
     Before, By, Clock, DeviceLimit, EndReason, Keys, Sessions, SessionsBuilder, UserId,
 };
@@ -18,7 +19,8 @@ use logout_all_conformance::client::{Request, Response, send};
 use logout_all_postgres::tokio_postgres::Config;
 use logout_all_sqlite::rusqlite;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
+use servers::opened;
+use tokio::{sync::oneshot, task::JoinSet};
 
 /// Each of them over each store that several processes can share.
 macro_rules! over_each_store {
@@ -325,10 +327,11 @@ impl Node {
         let builder = builder.danger_clock(clock).device_limit(DeviceLimit::Evict(DEVICES));
         let sessions = builder.build().await.unwrap();
         let app = App::new(sessions.clone(), accounts, AdminToken::new(ADMIN).unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let door = Door::reserve(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = door.address();
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(example_axum::serve(listener, app, async { drop(stopped.await) }));
+        let stopped = async { drop(stopped.await) };
+        opened(door, |door| example_axum::serve(door, app, stopped)).await.unwrap();
         (Self { address, sessions, _stop: stop }, user)
     }
 

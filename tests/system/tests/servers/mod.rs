@@ -1,0 +1,155 @@
+//! The examples' servers in this process: every framework over every store.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::{any::Any, fmt::Display, future::Future, io, pin::Pin};
+
+use example_support::{Accounts, AdminToken, App, Door, HashCost, open_postgres, open_sqlite};
+use logout_all::{MemoryStore, SessionStore, SessionsBuilder};
+use logout_all_conformance::cases::{Running, Settings};
+use tokio::sync::oneshot;
+
+use crate::database::Database;
+
+/// A framework, by its example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framework {
+    Axum,
+}
+
+/// A store, with the accounts of the examples beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Store {
+    Memory,
+    Sqlite,
+    Postgres,
+}
+
+/// Completes when a server shall end.
+pub(crate) type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Framework {
+    pub(crate) const ALL: [Self; 1] = [Self::Axum];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Axum => "axum",
+        }
+    }
+
+    pub(crate) async fn serve(self, door: Door, app: App, stopped: Stopped) -> io::Result<()> {
+        match self {
+            Self::Axum => example_axum::serve(door, app, stopped).await,
+        }
+    }
+}
+
+impl Store {
+    pub(crate) const ALL: [Self; 3] = [Self::Memory, Self::Sqlite, Self::Postgres];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// The version of what is behind it.
+    pub(crate) async fn version(self) -> Result<String, String> {
+        let (cost, clock) = (HashCost::DangerCheap, logout_all::Clock::system());
+        match self {
+            Self::Memory => Ok(MemoryStore::new().info().version),
+            Self::Sqlite => {
+                let folder = tempfile::tempdir().map_err(text)?;
+                let path = folder.path().join("version.db");
+                let (store, _) = open_sqlite(&path, cost, clock).await.map_err(text)?;
+                Ok(store.info().version)
+            }
+            Self::Postgres => {
+                let database = Database::new().await?;
+                let opened = open_postgres(&database.config(), cost, clock).await;
+                Ok(opened.map_err(text)?.0.info().version)
+            }
+        }
+    }
+
+    /// An empty one, and what it is gone with.
+    async fn open(
+        self,
+        settings: &Settings,
+    ) -> Result<(SessionsBuilder, Accounts, Box<dyn Any + Send + Sync>), String> {
+        let (cost, clock) = (HashCost::DangerCheap, settings.clock());
+        match self {
+            Self::Memory => {
+                let accounts = Accounts::memory(cost).map_err(text)?;
+                let store = MemoryStore::with_clock(clock);
+                let builder = settings.sessions(store).users(accounts.clone());
+                Ok((builder, accounts, Box::new(())))
+            }
+            Self::Sqlite => {
+                let folder = tempfile::tempdir().map_err(text)?;
+                let path = folder.path().join("matrix.db");
+                let (store, accounts) = open_sqlite(&path, cost, clock).await.map_err(text)?;
+                Ok((settings.sessions(store), accounts, Box::new(folder)))
+            }
+            Self::Postgres => {
+                let database = Database::new().await?;
+                let opened = open_postgres(&database.config(), cost, clock).await;
+                let (store, accounts) = opened.map_err(text)?;
+                Ok((settings.sessions(store), accounts, Box::new(database)))
+            }
+        }
+    }
+}
+
+/// A server of that framework over that store, on a port of its own.
+pub(crate) async fn start(
+    framework: Framework,
+    store: Store,
+    settings: &Settings,
+) -> Result<Running, String> {
+    let (builder, accounts, kept) = store.open(settings).await?;
+    let sessions = builder.build().await.map_err(text)?;
+    let admin_token = AdminToken::random().map_err(text)?;
+    let shown = admin_token.expose().to_owned();
+    let app = App::with_clock(sessions.clone(), accounts.clone(), admin_token, settings.clock());
+
+    let door = Door::reserve(([127, 0, 0, 1], 0).into()).map_err(text)?;
+    let address = door.address();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped: Stopped = Box::pin(async move { drop(stopped.await) });
+    opened(door, |door| framework.serve(door, app, stopped)).await?;
+    let add = move |name: String, password: String| {
+        let accounts = accounts.clone();
+        async move {
+            let id = accounts.add(&name, &password).await.map_err(|why| format!("{why:?}"))?;
+            Ok(id.to_string())
+        }
+    };
+    Ok(Running::new(address, sessions, shown, add).keeping((stop, kept)))
+}
+
+/// Has a server run until it ends by itself, and waits until it listens.
+pub(crate) async fn opened<F>(door: Door, serve: impl FnOnce(Door) -> F) -> Result<(), String>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let (tell, told) = oneshot::channel();
+    let door = door.when_open(move || {
+        // Whoever waits for it is here.
+        let _ = tell.send(());
+    });
+    let server = tokio::spawn(serve(door));
+    match told.await {
+        Ok(()) => Ok(()),
+        Err(_) => match server.await {
+            Ok(outcome) => Err(format!("the server did not open its port: {outcome:?}")),
+            Err(panic) => Err(panic.to_string()),
+        },
+    }
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
