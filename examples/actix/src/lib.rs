@@ -98,15 +98,17 @@ pub async fn serve(
         shutdown.await;
         draining.drain();
     };
-    let outcome = HttpServer::new(move || application(app.clone()))
+    // Started before it is awaited: an `HttpServer` belongs to one thread, the server that it starts
+    // to nobody, so that this future can be spawned.
+    let server = HttpServer::new(move || application(app.clone()))
         .workers(WORKERS)
         .client_request_timeout(REQUEST_LIMIT)
         .keep_alive(IDLE_LIMIT)
         .shutdown_timeout(REQUESTS_LIMIT.as_secs())
         .shutdown_signal(graceful)
         .listen(door.listen()?.into_std()?)?
-        .run()
-        .await;
+        .run();
+    let outcome = server.await;
     sessions.shutdown().await;
     outcome
 }
