@@ -19,7 +19,10 @@ use logout_all::{
     http::{Admitted, Refusal, RenewedCookie},
 };
 
-use crate::{presented, translate::response};
+use crate::{
+    presented,
+    translate::{response, unlogged},
+};
 
 /// Guards every route of a scope: a request without a live session is refused before the handler.
 /// Also what `renew_in_passing()` needs.
@@ -139,7 +142,7 @@ fn set_renewed<B>(answer: &mut ServiceResponse<B>, cookie: &RenewedCookie) {
     let headers = answer.headers_mut();
     let set = cookie.unless_set(headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes));
     if let Some(Ok(value)) = set.map(HeaderValue::try_from) {
-        headers.append(SET_COOKIE, value);
+        headers.append(SET_COOKIE, unlogged(SET_COOKIE.as_str(), value));
         // What sets a cookie is not for shared caches.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

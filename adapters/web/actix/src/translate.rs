@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::{StatusCode, header::HeaderValue},
+    web,
+};
 use logout_all::{
     http::{BODY_LIMIT, BodyError},
     wire::{Body, Presented, Reply},
@@ -34,14 +38,22 @@ fn client_address(request: &HttpRequest) -> Option<IpAddr> {
 pub(crate) fn response(reply: Reply) -> HttpResponse {
     let (status, headers, body) = reply.into_parts();
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or_default());
-    for header in headers {
-        // The core writes valid names, and no control characters into a value.
-        response.append_header(header);
+    for (name, value) in headers {
+        // The core writes no control characters into a value.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.append_header((name, unlogged(name, value)));
+        }
     }
     match body {
         Body::Full(bytes) => response.body(bytes),
         _ => response.finish(),
     }
+}
+
+/// Middleware that logs headers leaves the values out that are marked so: a cookie is a token.
+pub(crate) fn unlogged(name: &str, mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(name.eq_ignore_ascii_case("set-cookie"));
+    value
 }
 
 /// Reads a body as the core asks for it, for JSON bodies of the application's own under the same
