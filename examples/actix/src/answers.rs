@@ -27,7 +27,7 @@ where
     Arguments: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let with = |resource: Resource, method: &Method| {
+    let with = move |resource: Resource, method: &Method| {
         resource.route(web::method(method.clone()).to(handler.clone()))
     };
     let resource = methods.all.iter().fold(web::resource(path), with);

@@ -17,8 +17,8 @@ use actix_web::{
 use application::{Application, COOKIE, header};
 use logout_all_actix::{
     AuthMiddleware, AuthRejection, AuthReply, AuthSession, ClientAddress, MaybeSession, Sessions,
-    SignIn, StoreError, StoreErrorKind, UserDirectory, UserId, UserState, Verified,
-    testing::TestSessions,
+    SessionsBuilder, SignIn, StoreError, StoreErrorKind, UserDirectory, UserId, UserState,
+    Verified, testing::TestSessions,
 };
 
 async fn me(session: AuthSession) -> String {
@@ -76,24 +76,17 @@ async fn an_option_makes_a_guest_of_everybody_in_an_outage() {
 async fn sessions_are_found_as_data_or_as_they_are() {
     let test = TestSessions::start().await;
     let bearer = test.bearer("ada").await;
-    let (data, plain) = (Data::new(test.sessions.clone()), test.sessions.clone());
-    let give_data = move |config: &mut ServiceConfig| {
-        config.app_data(data);
-    };
-    let give_plain = move |config: &mut ServiceConfig| {
-        config.app_data(plain);
-    };
-    let gives: [Box<dyn FnOnce(&mut ServiceConfig)>; 2] =
-        [Box::new(give_data), Box::new(give_plain)];
-    for give in gives {
+    let found_in = async |give: fn(&mut ServiceConfig, Sessions)| {
         let app = Application::configured(|config| {
-            give(config);
+            give(config, test.sessions.clone());
             config.route("/me", web::get().to(me));
         })
         .await;
-        let answer = app.send("GET", "/me", [("authorization", &*bearer)]).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-    }
+        app.send("GET", "/me", [("authorization", &*bearer)]).await.status()
+    };
+    let data = found_in(|config, sessions| _ = config.app_data(Data::new(sessions))).await;
+    let plain = found_in(|config, sessions| _ = config.app_data(sessions)).await;
+    assert_eq!((data, plain), (StatusCode::OK, StatusCode::OK));
 }
 
 /// The application's mistake is a 500 for the client and a line in the log, and no panic.
@@ -150,7 +143,7 @@ async fn every_value_of_a_header_is_handed_over() {
 
 #[tokio::test]
 async fn the_applications_word_on_the_address_counts() {
-    let test = TestSessions::start_with(|builder| builder.keep_client_address()).await;
+    let test = TestSessions::start_with(SessionsBuilder::keep_client_address).await;
     let address: IpAddr = "2001:db8::7".parse().unwrap();
     let app = Application::start(&test.sessions, |config| {
         let scope = web::scope("").wrap_fn(move |request, service| {

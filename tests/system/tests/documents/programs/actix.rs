@@ -15,9 +15,9 @@ async fn login(accounts: Data<Accounts>, signin: SignIn, c: Json<Credentials>) -
 async fn me(session: AuthSession) -> Result<Json<Account>, AppError> { Ok(Json(session.user()?)) }
 #[post("/password")]
 async fn password(accounts: Data<Accounts>, session: AuthSession, p: Json<NewPassword>) -> Result<AuthReply, AppError> {
-    let (me, p): (Account, _) = (session.user()?, p.into_inner());
-    if !accounts.password_is(Some(me.id), p.old).await? { return Err(AppError::WrongPassword) }
-    accounts.set_password(me.id, p.new).await?;
+    let (user, p): (Account, _) = (session.user()?, p.into_inner());
+    if !accounts.password_is(Some(user.id), p.old).await? { return Err(AppError::WrongPassword) }
+    accounts.set_password(user.id, p.new).await?;
     Ok(session.logout_all().await?.into())
 }
 
