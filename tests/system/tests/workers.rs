@@ -38,7 +38,10 @@ async fn connections_outlive_the_worker_that_needed_them_first() {
     });
     worker.join().unwrap();
     let opened = backends(&sql).await;
-    assert!(opened.len() >= at_home.len() + 4, "the worker opened none: {at_home:?} {opened:?}");
+    assert!(
+        opened.len() >= at_home.len() + 4,
+        "the worker opened none that is left: {at_home:?} {opened:?}"
+    );
 
     // Whoever meets a connection that has ended opens another in its place.
     four_at_once(&sessions, &accounts, &token).await;
