@@ -95,6 +95,21 @@ async fn sessions_are_found_as_data_or_as_they_are() {
     assert_eq!((data, plain), (StatusCode::OK, StatusCode::OK));
 }
 
+/// A user's session must not open what is the operators', whichever way these were given.
+#[tokio::test]
+async fn two_different_sessions_are_a_mistake_and_not_a_guess() {
+    let (users, operators) = (TestSessions::start().await, TestSessions::start().await);
+    let app = Application::start(&users.sessions, |config| {
+        let operators = web::scope("/operators").app_data(operators.sessions.clone());
+        config.service(operators.route("/me", web::get().to(me)));
+    })
+    .await;
+    for bearer in [users.bearer("ada").await, operators.bearer("grace").await] {
+        let answer = app.send("GET", "/operators/me", [("authorization", &*bearer)]).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}
+
 /// The application's mistake is a 500 for the client and a line in the log, and no panic.
 #[tokio::test]
 async fn without_sessions_the_application_is_misconfigured() {
