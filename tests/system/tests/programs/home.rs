@@ -31,6 +31,10 @@ impl Home {
         Self { framework, store, folder: tempfile::tempdir().unwrap(), database }
     }
 
+    pub(crate) fn name(&self) -> String {
+        format!("{}::{}", self.framework.name(), self.store.name())
+    }
+
     pub(crate) fn store(&self) -> Store {
         self.store
     }

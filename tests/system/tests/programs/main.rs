@@ -14,6 +14,9 @@ mod servers;
 #[path = "../talk/mod.rs"]
 mod talk;
 
+mod breaking;
+mod dice;
+mod disconnects;
 mod ending;
 mod endings;
 mod home;
@@ -21,6 +24,7 @@ mod pair;
 mod printed;
 mod program;
 mod restart;
+mod wanderer;
 
 use std::{future::Future, pin::Pin, process::ExitCode, sync::Arc};
 
@@ -45,10 +49,11 @@ const IN_MEMORY: [(&str, Alone); 2] = named![
     printed::what_cannot_be_is_said_and_nothing_is_started,
 ];
 
-const ON_A_DATABASE: [(&str, Alone); 3] = named![
+const ON_A_DATABASE: [(&str, Alone); 4] = named![
     restart::sessions_and_passwords_survive_a_restart_and_a_logout_does_too,
     restart::two_processes_that_start_at_once_agree,
     restart::no_secret_is_printed_or_logged_at_any_level,
+    disconnects::clients_that_disconnect_leave_nothing_half_done,
 ];
 
 const AT_THE_END: [(&str, Alone); 5] = named![
