@@ -13,8 +13,9 @@ use crate::dice::Dice;
 
 /// Longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// About as long as the slowest of the requests takes, in microseconds.
-const LONGEST_WAIT: usize = 60_000;
+/// At most as long does it wait, in microseconds: as long as a read takes, a write, or two hashes of
+/// a password.
+const WAITS: [usize; 3] = [2_000, 20_000, 200_000];
 
 /// When the client goes.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +53,10 @@ pub(crate) async fn broken_off(address: SocketAddr, request: &Request, dice: &mu
     let mut received = Vec::new();
     match moment {
         Moment::Sending => {}
-        Moment::Waiting => pause(dice, LONGEST_WAIT).await,
+        Moment::Waiting => {
+            let longest = dice.one_of(&WAITS);
+            pause(dice, longest).await;
+        }
         Moment::Receiving => {
             let mut part = vec![0; 1 + dice.below(200)];
             let read = timeout(PATIENCE, stream.read(&mut part)).await.expect("it is answered");

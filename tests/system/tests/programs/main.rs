@@ -23,6 +23,7 @@ mod home;
 mod pair;
 mod printed;
 mod program;
+mod records;
 mod restart;
 mod wanderer;
 

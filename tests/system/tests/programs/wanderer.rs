@@ -5,26 +5,34 @@
 //! read from the database in one statement, and his client does as every client shall: it renews
 //! a token that was superseded.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use logout_all_conformance::client::{Request, Response};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     breaking::{Kept, broken_off},
     dice::Dice,
     home::Home,
     pair::PASSWORD,
-    servers::Store,
+    records::Records,
     talk::{bearer, code, json_of, login, password_change, renewal, token_of},
 };
 
+/// About as long as a change of the password takes whose client is gone.
+const COMES_THROUGH: Duration = Duration::from_millis(250);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
+
 pub(crate) struct Wanderer {
     name: &'static str,
-    id: String,
+    records: Records,
     others: Vec<&'static str>,
     dice: Dice,
     address: SocketAddr,
-    home: Arc<Home>,
     kept: Kept,
     /// On the device that he never logs out.
     token: String,
@@ -69,11 +77,10 @@ impl Wanderer {
         let (candidates, kept) = (Vec::new(), Kept::new(address));
         let mut new = Self {
             name,
-            id,
+            records: Records { home, name, id },
             others,
             dice,
             address,
-            home,
             kept,
             token,
             guid,
@@ -81,7 +88,7 @@ impl Wanderer {
             hash,
             candidates,
         };
-        new.hash = new.look("").await.hash;
+        new.hash = new.records.hash().await;
         (new.token, new.guid) = new.sign_in().await;
         new
     }
@@ -122,10 +129,10 @@ impl Wanderer {
 
     async fn log_out_others(&mut self) {
         let (one, two) = (self.sign_in().await, self.sign_in().await);
-        let are_there = self.are_there(&one.1, &two.1).await;
+        let are_there = self.records.are_there(&one.1, &two.1).await;
         let logout = |token: &str| bearer(token, Request::new("DELETE", "/auth/sessions/others"));
         self.break_off(logout(&self.token)).await;
-        let left = self.are_there(&one.1, &two.1).await;
+        let left = self.records.are_there(&one.1, &two.1).await;
         // Together, whichever logout it was that came through.
         assert!(are_there != [true, true] || left[0] == left[1], "one of the others is left");
         assert_eq!(self.ask_as_oneself(logout).await.status(), 200);
@@ -140,13 +147,20 @@ impl Wanderer {
         let fresh = format!("{}-{}", self.name, self.dice.below(usize::MAX));
         let change = password_change(&self.token, &self.password, &fresh);
         self.candidates.insert(0, fresh);
-        self.break_off(change).await;
-        let seen = self.look(&witness).await;
         self.candidates.truncate(3);
-        let changed = seen.hash != self.hash;
-        assert!(!(changed && seen.is_there), "changed, and a device is left");
-        let by_the_change = seen.reason.as_deref() == Some("password");
-        assert!(!by_the_change || changed, "a device is out, and the password is the old one");
+        let (records, old, gone) = (self.records.clone(), self.hash.clone(), OnceLock::new());
+        let breaking_off = async {
+            self.break_off(change).await;
+            let _ = gone.set(Instant::now());
+        };
+        // It may come through before and after he has gone: he looks often.
+        let looking = async {
+            let waits = || gone.get().is_none_or(|since| since.elapsed() < COMES_THROUGH);
+            while records.change_is_whole(&old, &witness).await == old && waits() {
+                sleep(BETWEEN_LOOKS).await;
+            }
+        };
+        tokio::join!(breaking_off, looking);
         // Either of the two works, and it is the one that the database says.
         self.sign_in().await;
         self.renew().await;
@@ -185,7 +199,7 @@ impl Wanderer {
     /// Token and guid of a new device: with the one password that is in the database.
     async fn sign_in(&mut self) -> (String, String) {
         for _ in 0..3 {
-            let hash = self.look("").await.hash;
+            let hash = self.records.hash().await;
             let passwords = if hash == self.hash {
                 vec![self.password.clone()]
             } else {
@@ -215,47 +229,4 @@ impl Wanderer {
         let of_others = self.others.iter().find(|other| received.contains(*other));
         assert!(of_others.is_none(), "{} received {received}", self.name);
     }
-
-    /// What belongs together, as it is at one moment.
-    async fn look(&self, device: &str) -> Seen {
-        let hash =
-            format!("SELECT password_hash FROM demo_accounts WHERE username = '{}'", self.name);
-        let queries = [&hash, &self.row_of(device), &self.reason_of(device)];
-        let [hash, there, reason] = self.select(queries.map(String::as_str)).await;
-        Seen { hash: hash.unwrap(), is_there: there.is_some(), reason }
-    }
-
-    async fn are_there(&self, one: &str, two: &str) -> [bool; 2] {
-        self.select([&self.row_of(one), &self.row_of(two)]).await.map(|row| row.is_some())
-    }
-
-    fn row_of(&self, device: &str) -> String {
-        self.of_device("user_id", "sessions", device)
-    }
-
-    fn reason_of(&self, device: &str) -> String {
-        self.of_device("reason", "journal", device)
-    }
-
-    fn of_device(&self, column: &str, table: &str, device: &str) -> String {
-        let (table, guid) = match self.home.store() {
-            Store::Postgres => (format!("logout_all.{table}"), "replace(guid::text, '-', '')"),
-            _ => (format!("logout_all_{table}"), "lower(hex(guid))"),
-        };
-        let (id, device) = (&self.id, device.replace('-', ""));
-        format!("SELECT {column} FROM {table} WHERE user_id = '{id}' AND {guid} = '{device}'")
-    }
-
-    /// In one statement.
-    async fn select<const N: usize>(&self, queries: [&str; N]) -> [Option<String>; N] {
-        let sql = format!("SELECT ({})", queries.join("), ("));
-        self.home.sql(&sql, &sql).await.unwrap().try_into().unwrap()
-    }
-}
-
-struct Seen {
-    hash: String,
-    is_there: bool,
-    /// Why the device was logged out.
-    reason: Option<String>,
 }
