@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use database::Gone;
 use libtest_mimic::{Arguments, Trial};
+use logout_all::{Clock, SessionStore, SessionsBuilder};
 use logout_all_conformance::cases::{Cell, Running, Settings, trials};
-use servers::{Framework, Store};
+use servers::{Framework, Setup, Store};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -55,6 +56,26 @@ impl Cell for Example {
     }
 
     async fn start(&self, settings: Settings) -> Result<Running, String> {
-        servers::start(self.framework, self.store, &settings).await
+        let server = servers::start(self.framework, self.store, &settings).await?;
+        let accounts = server.accounts;
+        let add = move |name: String, password: String| {
+            let accounts = accounts.clone();
+            async move {
+                let id = accounts.add(&name, &password).await.map_err(|why| format!("{why:?}"))?;
+                Ok(id.to_string())
+            }
+        };
+        let running = Running::new(server.address, server.sessions, server.admin_token, add);
+        Ok(running.keeping(server.kept))
+    }
+}
+
+impl Setup for Settings {
+    fn clock(&self) -> Clock {
+        self.clock()
+    }
+
+    fn sessions(&self, store: impl SessionStore) -> SessionsBuilder {
+        self.sessions(store)
     }
 }

@@ -16,7 +16,7 @@ use logout_all::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::translate::{presented, response};
+use crate::translate::{presented, response, unlogged};
 
 /// Guards every route inside it: a request without a live session is refused before the handler.
 /// Also what `renew_in_passing()` needs. Put it inside a CORS layer, or preflights are refused.
@@ -147,7 +147,7 @@ fn set_renewed<B>(answer: &mut Response<B>, cookie: &RenewedCookie) {
         .collect();
     let set = cookie.unless_set(already.iter().map(Vec::as_slice));
     if let Some(Ok(value)) = set.map(HeaderValue::try_from) {
-        answer.headers_mut().append(SET_COOKIE, value);
+        answer.headers_mut().append(SET_COOKIE, unlogged(SET_COOKIE.as_str(), value));
         // What sets a cookie is not for shared caches.
         answer.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
     }

@@ -37,10 +37,16 @@ pub fn response<B: From<Bytes>>(reply: Reply) -> Response<B> {
     for (name, value) in headers {
         // The core writes no control characters into a value.
         if let Ok(value) = HeaderValue::try_from(value) {
-            response.headers_mut().append(name, value);
+            response.headers_mut().append(name, unlogged(name, value));
         }
     }
     response
+}
+
+/// Layers that log headers leave the values out that are marked so: a cookie is a token.
+pub(crate) fn unlogged(name: &str, mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(name.eq_ignore_ascii_case("set-cookie"));
+    value
 }
 
 /// Reads a body that the core asks for.

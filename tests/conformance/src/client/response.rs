@@ -11,8 +11,12 @@ pub struct Response {
 }
 
 impl Response {
-    /// Reads one whole answer; interim ones (1xx) before it are passed over.
-    pub(super) fn parse(received: &[u8], to_head: bool) -> Result<Self, String> {
+    /// Reads one whole answer; interim ones (1xx) before it are passed over. To a HEAD there is no
+    /// body, whatever length the answer tells.
+    ///
+    /// # Errors
+    /// What about it is not HTTP/1.1 (RFC 9112).
+    pub fn parse(received: &[u8], to_head: bool) -> Result<Self, String> {
         let mut rest = received;
         loop {
             let end = find(rest, b"\r\n\r\n").ok_or("the head is not whole")?;

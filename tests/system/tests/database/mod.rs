@@ -66,6 +66,7 @@ async fn remove(server: &Config, name: &str) -> Result<(), Error> {
     sql.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
 }
 
+#[allow(dead_code, reason = "each test program uses its part")]
 /// Dropped, it waits until every database is gone that was dropped before: at the end of a process
 /// or a test, and on no thread that drives connections.
 pub(crate) struct Gone;

@@ -2,11 +2,10 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
-use std::{any::Any, fmt::Display, future::Future, io, pin::Pin};
+use std::{any::Any, fmt::Display, future::Future, io, net::SocketAddr, pin::Pin};
 
 use example_support::{Accounts, AdminToken, App, Door, HashCost, open_postgres, open_sqlite};
-use logout_all::{MemoryStore, SessionStore, SessionsBuilder};
-use logout_all_conformance::cases::{Running, Settings};
+use logout_all::{Clock, MemoryStore, SessionStore, Sessions, SessionsBuilder};
 use tokio::sync::oneshot;
 
 use crate::database::Database;
@@ -57,7 +56,7 @@ impl Store {
 
     /// The version of what is behind it.
     pub(crate) async fn version(self) -> Result<String, String> {
-        let (cost, clock) = (HashCost::DangerCheap, logout_all::Clock::system());
+        let (cost, clock) = (HashCost::DangerCheap, Clock::system());
         match self {
             Self::Memory => Ok(MemoryStore::new().info().version),
             Self::Sqlite => {
@@ -77,57 +76,66 @@ impl Store {
     /// An empty one, and what it is gone with.
     async fn open(
         self,
-        settings: &Settings,
+        setup: &impl Setup,
     ) -> Result<(SessionsBuilder, Accounts, Box<dyn Any + Send + Sync>), String> {
-        let (cost, clock) = (HashCost::DangerCheap, settings.clock());
+        let (cost, clock) = (HashCost::DangerCheap, setup.clock());
         match self {
             Self::Memory => {
                 let accounts = Accounts::memory(cost).map_err(text)?;
                 let store = MemoryStore::with_clock(clock);
-                let builder = settings.sessions(store).users(accounts.clone());
+                let builder = setup.sessions(store).users(accounts.clone());
                 Ok((builder, accounts, Box::new(())))
             }
             Self::Sqlite => {
                 let folder = tempfile::tempdir().map_err(text)?;
-                let path = folder.path().join("matrix.db");
+                let path = folder.path().join("test.db");
                 let (store, accounts) = open_sqlite(&path, cost, clock).await.map_err(text)?;
-                Ok((settings.sessions(store), accounts, Box::new(folder)))
+                Ok((setup.sessions(store), accounts, Box::new(folder)))
             }
             Self::Postgres => {
                 let database = Database::new().await?;
                 let opened = open_postgres(&database.config(), cost, clock).await;
                 let (store, accounts) = opened.map_err(text)?;
-                Ok((settings.sessions(store), accounts, Box::new(database)))
+                Ok((setup.sessions(store), accounts, Box::new(database)))
             }
         }
     }
+}
+
+/// How the sessions of a server are to be set up.
+pub(crate) trait Setup {
+    fn clock(&self) -> Clock;
+
+    fn sessions(&self, store: impl SessionStore) -> SessionsBuilder;
+}
+
+/// A server that answers. Dropped, it ends.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
+    pub(crate) admin_token: String,
+    pub(crate) kept: Box<dyn Any + Send + Sync>,
 }
 
 /// A server of that framework over that store, on a port of its own.
 pub(crate) async fn start(
     framework: Framework,
     store: Store,
-    settings: &Settings,
-) -> Result<Running, String> {
-    let (builder, accounts, kept) = store.open(settings).await?;
+    setup: &impl Setup,
+) -> Result<Server, String> {
+    let (builder, accounts, kept) = store.open(setup).await?;
     let sessions = builder.build().await.map_err(text)?;
-    let admin_token = AdminToken::random().map_err(text)?;
-    let shown = admin_token.expose().to_owned();
-    let app = App::with_clock(sessions.clone(), accounts.clone(), admin_token, settings.clock());
+    let token = AdminToken::random().map_err(text)?;
+    let admin_token = token.expose().to_owned();
+    let app = App::with_clock(sessions.clone(), accounts.clone(), token, setup.clock());
 
     let door = Door::reserve(([127, 0, 0, 1], 0).into()).map_err(text)?;
     let address = door.address();
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped: Stopped = Box::pin(async move { drop(stopped.await) });
     opened(door, |door| framework.serve(door, app, stopped)).await?;
-    let add = move |name: String, password: String| {
-        let accounts = accounts.clone();
-        async move {
-            let id = accounts.add(&name, &password).await.map_err(|why| format!("{why:?}"))?;
-            Ok(id.to_string())
-        }
-    };
-    Ok(Running::new(address, sessions, shown, add).keeping((stop, kept)))
+    Ok(Server { address, sessions, accounts, admin_token, kept: Box::new((stop, kept)) })
 }
 
 /// Has a server run until it ends by itself, and waits until it listens.
