@@ -1,4 +1,4 @@
-//! What the documents say of the code: the program of the README compiles, and the tests that
+//! What the documents say of the code: the programs of the README compile, and the tests that
 //! ARCHITECTURE.md names exist.
 
 #![allow(clippy::unwrap_used)] // in the helpers of tests
@@ -8,27 +8,45 @@ use std::{fs, path::Path};
 mod quotes;
 mod users;
 
-#[rustfmt::skip]
-#[allow(dead_code)] // `main` starts a server on a fixed port: compiled here, run by the examples
-mod axum_program {
-    use super::users;
-    include!("axum.rs");
+/// The whole programs that the README shows. Their `main` starts a server on a fixed port: compiled
+/// here, run by nobody; the examples are run.
+macro_rules! programs {
+    ($($framework:ident),*) => {
+        $(#[rustfmt::skip]
+        #[allow(dead_code, reason = "compiled, and not run")]
+        mod $framework {
+            use super::users;
+            include!(concat!("programs/", stringify!($framework), ".rs"));
+        })*
+
+        const PROGRAMS: &[(&str, &str)] = &[$(
+            (stringify!($framework), include_str!(concat!("programs/", stringify!($framework), ".rs"))),
+        )*];
+    };
 }
 
-const PROGRAM: &str = include_str!("axum.rs");
+programs!(axum);
+
 const README: &str = include_str!("../../../../README.md");
 
 #[test]
-fn the_readme_shows_the_program_that_compiles() {
-    assert!(README.contains(PROGRAM.trim_end()), "README.md shows another program than axum.rs");
+fn the_readme_shows_the_programs_that_compile() {
+    for (framework, program) in PROGRAMS {
+        assert!(README.contains(program.trim_end()), "README.md shows another one for {framework}");
+    }
 }
 
 /// "Keep them this short or shorter."
 #[test]
-fn the_readme_counts_its_lines() {
-    let lines = PROGRAM.lines().filter(|line| !line.trim().is_empty()).count();
-    let claim = format!("{lines} lines");
-    assert!(README.contains(&claim), "README.md does not say that the program has {claim}");
+fn the_readme_counts_their_lines() {
+    for (framework, program) in PROGRAMS {
+        let lines = program.lines().filter(|line| !line.trim().is_empty()).count();
+        let claim = format!("{lines} lines");
+        let told = README
+            .lines()
+            .any(|line| line.to_lowercase().contains(framework) && line.contains(&claim));
+        assert!(told, "README.md does not say that the program for {framework} has {claim}");
+    }
 }
 
 /// "promises … each point to a test by name in ARCHITECTURE.md"

@@ -1,4 +1,4 @@
-//! What the program of the README takes for granted: the application's own accounts.
+//! What the programs of the README take for granted: the application's own accounts.
 
 use std::convert::Infallible;
 
