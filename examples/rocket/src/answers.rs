@@ -49,22 +49,32 @@ impl<'r> Responder<'r, 'static> for Failed {
 /// What no route has answered. Rocket's router tells no wrong method from a wrong path, and refuses a
 /// method that it does not know as a bad request; a handler that panics is an error of ours.
 #[catch(default)]
-pub(crate) fn unanswered<'r>(status: Status, request: &'r Request<'_>) -> response::Result<'r> {
-    match status.code {
-        400 | 404 | 405 => match allowed(request) {
-            Some(allow) => {
-                let mut response = problem(Problem::MethodNotAllowed { allow: "" }, request)?;
-                response.set_raw_header("Allow", allow);
-                Ok(response)
-            }
-            None => problem(Problem::NotFound, request),
-        },
-        _ => problem(Problem::Misconfigured, request),
+pub(crate) fn unanswered(status: Status, request: &Request<'_>) -> Unanswered {
+    match (status.code, allowed(request)) {
+        (400 | 404, Some(allow)) => Unanswered::OtherMethods(allow),
+        (400 | 404, None) => Unanswered::Problem(Problem::NotFound),
+        _ => Unanswered::Problem(Problem::Misconfigured),
     }
 }
 
-fn problem<'r>(problem: Problem, request: &'r Request<'_>) -> response::Result<'r> {
-    Failed::from(problem).respond_to(request)
+pub(crate) enum Unanswered {
+    /// The path has these.
+    OtherMethods(String),
+    Problem(Problem),
+}
+
+impl<'r> Responder<'r, 'static> for Unanswered {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        match self {
+            Self::Problem(problem) => Failed::from(problem).respond_to(request),
+            Self::OtherMethods(allow) => {
+                let problem = Problem::MethodNotAllowed { allow: "" };
+                let mut response = Failed::from(problem).respond_to(request)?;
+                response.set_raw_header("Allow", allow);
+                Ok(response)
+            }
+        }
+    }
 }
 
 /// The methods of this path, if it has any.
@@ -73,7 +83,9 @@ fn allowed(request: &Request<'_>) -> Option<String> {
         let wanted: Vec<&str> = route.uri.path().split('/').skip(1).collect();
         let asked = request.uri().path();
         let asked: Vec<&str> = asked.raw().as_str().split('/').skip(1).collect();
-        let fits = |(wanted, asked): (&&str, &&str)| wanted == asked || wanted.starts_with('<');
+        let fits = |(wanted, asked): (&&str, &&str)| {
+            wanted == asked || wanted.starts_with('<') && !asked.is_empty()
+        };
         wanted.len() == asked.len() && wanted.iter().zip(&asked).all(fits)
     };
     let names = |route: &Route| match route.method {

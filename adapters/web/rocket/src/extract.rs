@@ -100,7 +100,8 @@ impl<'r> FromRequest<'r> for SignIn {
     type Error = AuthRejection;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AuthRejection> {
-        let signing_in = attached(request).and_then(|sessions| sessions.sign_in(&presented(request)));
+        let signing_in =
+            attached(request).and_then(|sessions| sessions.sign_in(&presented(request)));
         outcome(request, signing_in.map(Self))
     }
 }

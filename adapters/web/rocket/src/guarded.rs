@@ -87,9 +87,7 @@ impl Handler for Behind {
         };
         match refusal {
             None => self.handler.handle(request, data).await,
-            Some(refusal) => {
-                Outcome::from(request, AuthRejection::from(refuse(request, refusal)))
-            }
+            Some(refusal) => Outcome::from(request, AuthRejection::from(refuse(request, refusal))),
         }
     }
 }

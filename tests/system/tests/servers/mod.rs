@@ -14,6 +14,7 @@ use crate::database::Database;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framework {
     Axum,
+    Rocket,
 }
 
 /// A store, with the accounts of the examples beside it.
@@ -28,17 +29,19 @@ pub(crate) enum Store {
 pub(crate) type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Framework {
-    pub(crate) const ALL: [Self; 1] = [Self::Axum];
+    pub(crate) const ALL: [Self; 2] = [Self::Axum, Self::Rocket];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Axum => "axum",
+            Self::Rocket => "rocket",
         }
     }
 
     pub(crate) async fn serve(self, door: Door, app: App, stopped: Stopped) -> io::Result<()> {
         match self {
             Self::Axum => example_axum::serve(door, app, stopped).await,
+            Self::Rocket => example_rocket::serve(door, app, stopped).await,
         }
     }
 }
