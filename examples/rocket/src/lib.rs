@@ -24,6 +24,7 @@ use rocket::{
     config::{Ident, LogLevel, Shutdown},
     error::ErrorKind,
     fairing::AdHoc,
+    shield::Shield,
 };
 
 /// All routes of the example, under this configuration.
@@ -31,6 +32,9 @@ pub fn rocket(app: App, config: Config) -> Rocket<Build> {
     let sessions = app.sessions().clone();
     rocket::custom(config)
         .attach(AuthFairing::new(&sessions))
+        // Rocket's own headers for pages are on by default. Here the page brings its own, which are
+        // stricter; an application keeps them.
+        .attach(Shield::new())
         .attach(answers::not_stored())
         .manage(app)
         .mount("/", handlers::public())

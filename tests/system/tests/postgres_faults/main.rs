@@ -20,3 +20,4 @@ mod postgres;
 mod proxy;
 mod read_only;
 mod schema;
+mod tls;

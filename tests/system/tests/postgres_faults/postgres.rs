@@ -53,13 +53,39 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// A new, empty server that takes logins.
     pub(crate) async fn start() -> Self {
+        let mut server = Self::new().await;
+        server.restart().await;
+        server
+    }
+
+    /// One that speaks TLS alone, with this certificate and key (PEM).
+    pub(crate) async fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let mut server = Self::new().await;
+        let data = server.folder.path().join("data");
+        for (name, text) in [
+            ("server.crt", certificate),
+            ("server.key", key),
+            ("postgresql.auto.conf", "ssl = on\n"),
+            ("pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n"),
+        ] {
+            let file = data.join(name);
+            fs::write(&file, text).unwrap();
+            #[cfg(unix)]
+            fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                .unwrap();
+            server.own(&file);
+        }
+        server.restart().await;
+        server
+    }
+
+    async fn new() -> Self {
         let owner = unprivileged();
         let folder = tempfile::Builder::new().prefix("logout-all-faults-").tempdir().unwrap();
         let password = Guid::random().to_string();
         let (programs, port) = (programs(), free_port().await);
-        let mut server = Self { programs, owner, folder, password, port, process: None };
+        let server = Self { programs, owner, folder, password, port, process: None };
         server.init();
-        server.restart().await;
         server
     }
 
@@ -68,7 +94,12 @@ impl Postgres {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres:{}@127.0.0.1:{}/postgres", self.password, self.port)
+        self.url_of("127.0.0.1")
+    }
+
+    /// By that name of this machine.
+    pub(crate) fn url_of(&self, host: &str) -> String {
+        format!("postgres://postgres:{}@{host}:{}/postgres", self.password, self.port)
     }
 
     /// As the superuser, past every proxy.
