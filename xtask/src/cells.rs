@@ -2,7 +2,7 @@
 //! `test-all`, for a suite that is skipped in silence looks like one that passes.
 
 /// The web frameworks; each has an example `example-NAME`. The first is the demo's default.
-pub(crate) const FRAMEWORKS: &[&str] = &["axum"];
+pub(crate) const FRAMEWORKS: &[&str] = &["axum", "rocket"];
 
 /// The stores. Which of them need a server stands in `services`.
 pub(crate) const STORES: &[&str] = &["memory", "sqlite", "postgres"];

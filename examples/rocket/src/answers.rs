@@ -27,7 +27,7 @@ impl<'r, T: DeserializeOwned> FromData<'r> for Body<T> {
     type Error = std::convert::Infallible;
 
     async fn from_data(request: &'r Request<'_>, body: Data<'r>) -> Outcome<'r, Self> {
-        Outcome::Success(Self(read_json(&presented(request), read_body(request, body)).await))
+        Outcome::Success(Self(read_json(&presented(request), read_body(body)).await))
     }
 }
 

@@ -49,7 +49,8 @@ impl Handler for Library {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         let base = request.route().map_or("", |route| route.uri.base());
         let tail = tail(request, base);
-        let reply = self.0.route(&presented(request), tail, read_body(request, data)).await;
+        let answering = self.0.route(&presented(request), tail, read_body(data));
+        let reply = Box::pin(answering).await;
         Outcome::from(request, AuthReply::from(reply))
     }
 }

@@ -18,7 +18,7 @@ use rocket::{
     Build, Request, Response, Rocket, State, catch, catchers,
     fairing::{AdHoc, Fairing, Info, Kind},
     get,
-    http::{Header, Status},
+    http::{Header, Status, uri::Host},
     local::asynchronous::{Client, LocalResponse},
     post,
     request::{FromRequest, Outcome},
@@ -294,6 +294,32 @@ async fn the_address_is_the_applications_word_and_no_clients() {
     let mut addresses: Vec<_> = devices.iter().map(|device| device.ip.clone().unwrap()).collect();
     addresses.sort();
     assert_eq!(addresses, ["192.0.2.1", "198.51.100.7"]);
+}
+
+/// "The authority of the request target (HTTP/2's `:authority`)": such a request has no `Host`.
+#[rocket::async_test]
+async fn the_authority_of_http_2_is_the_requests_own() {
+    let test = TestSessions::start().await;
+    let client = client(application(&test)).await;
+    let login = |authority: Option<&'static str>, host: Option<&'static str>| {
+        let origin = Header::new("Origin", "https://app.example:8443");
+        let mut request = client.post("/login").header(origin);
+        if let Some(authority) = authority {
+            request.inner_mut().set_host(Host::parse(authority).unwrap());
+        }
+        let request = host.into_iter().fold(request, |r, host| r.header(Header::new("Host", host)));
+        request.dispatch()
+    };
+    let (own, other) = (Some("app.example:8443"), Some("other.example"));
+    for (authority, host, status) in [
+        (own, None, Status::Ok),
+        (None, own, Status::Ok),
+        (other, None, Status::Forbidden),
+        (None, other, Status::Forbidden),
+        (None, None, Status::Forbidden),
+    ] {
+        assert_eq!(login(authority, host).await.status(), status, "{authority:?} {host:?}");
+    }
 }
 
 /// At Rocket's shutdown the node reports itself not ready.

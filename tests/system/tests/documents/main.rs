@@ -25,7 +25,7 @@ macro_rules! programs {
     };
 }
 
-programs!(axum);
+programs!(axum, rocket);
 
 const README: &str = include_str!("../../../../README.md");
 
