@@ -7,8 +7,10 @@ use std::{
 };
 
 use logout_all::{
-    ClientInfo, Keys, MemoryStore, Sessions, SessionsBuilder, UserId, testing::TestSessions,
+    AppClaims, AuthError, ClaimsSource, ClientInfo, Event, Keys, MemoryStore, Sessions,
+    SessionsBuilder, UserData, UserId, testing::TestSessions,
 };
+use tokio::sync::Notify;
 
 use super::{claim, started};
 
@@ -47,6 +49,51 @@ async fn a_shutdown_writes_the_last_activity_down() {
     test.sessions.shutdown().await;
     let devices = test.sessions.devices(&UserId::new("ada").unwrap()).await.unwrap();
     assert!(devices[0].last_seen_at >= now);
+}
+
+/// Claims that are made when the gate opens.
+struct Gate {
+    reached: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+impl ClaimsSource for Gate {
+    async fn claims(&self, _: &UserId, _: Option<&UserData>) -> Result<AppClaims, AuthError> {
+        self.reached.notify_one();
+        self.open.notified().await;
+        Ok(AppClaims::none())
+    }
+}
+
+/// "Mutations run in tasks of their own on the runtime that built `Sessions`": each of Actix's
+/// workers has a runtime that ends with it, and takes along what was spawned there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_mutation_outlives_the_runtime_on_which_it_was_begun() {
+    let (reached, open) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let gate = Gate { reached: reached.clone(), open: open.clone() };
+    let (tell, told) = std::sync::mpsc::channel();
+    let sink = move |event: &Event| {
+        if let Event::Renewed { .. } = event {
+            let _ = tell.send(());
+        }
+    };
+    let test = TestSessions::start_with(|builder| builder.claims_source(gate).events(sink)).await;
+    let (_, token) = test.sign_in("ada").await;
+    test.clock.advance(Duration::from_mins(2));
+
+    let sessions = test.sessions.clone();
+    let worker = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                _ = sessions.renew(token.expose().as_bytes(), ClientInfo::default()) => {}
+                () = reached.notified() => {}
+            }
+        });
+    });
+    worker.join().unwrap();
+    open.notify_one();
+    told.recv_timeout(Duration::from_secs(10)).unwrap();
 }
 
 /// "a confirmation … reaches the store within 1 s"

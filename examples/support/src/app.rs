@@ -8,6 +8,7 @@ use logout_all::{
     http::SignInRequest,
 };
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
 use crate::{
     Accounts, AdminToken, Failure, Password,
@@ -31,6 +32,9 @@ struct Inner {
     accounts: Accounts,
     admin_token: AdminToken,
     limiter: Limiter,
+    /// Where the application was made. A worker of Actix has a runtime of its own, which takes
+    /// along what was spawned on it when it ends.
+    home: Handle,
 }
 
 /// The body of `POST /login`.
@@ -86,19 +90,25 @@ pub struct EndedCount {
 
 impl App {
     /// An application over sessions whose user data are these accounts'.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime. It must outlive the requests.
     pub fn new(sessions: Sessions, accounts: Accounts, admin_token: AdminToken) -> Self {
         Self::with_clock(sessions, accounts, admin_token, Clock::system())
     }
 
     /// The same, and the minute of the failed attempts passes on a clock that a test can move.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
     pub fn with_clock(
         sessions: Sessions,
         accounts: Accounts,
         admin_token: AdminToken,
         clock: Clock,
     ) -> Self {
-        let limiter = Limiter::new(clock);
-        Self { inner: Arc::new(Inner { sessions, accounts, admin_token, limiter }) }
+        let (limiter, home) = (Limiter::new(clock), Handle::current());
+        Self { inner: Arc::new(Inner { sessions, accounts, admin_token, limiter, home }) }
     }
 
     /// The sessions, for the adapter's extractors and routes.
@@ -248,7 +258,7 @@ impl App {
         &self,
         change: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
-        tokio::spawn(change).await.unwrap_or_else(|error| {
+        self.inner.home.spawn(change).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a change was stopped; repeating it is safe");
             Err(Problem::StoreUnavailable.into())
         })
@@ -269,5 +279,41 @@ impl fmt::Debug for App {
             .field("sessions", &self.inner.sessions)
             .field("accounts", &self.inner.accounts)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use logout_all::testing::TestSessions;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::HashCost;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_change_outlives_the_worker_that_began_it() {
+        let accounts = Accounts::memory(HashCost::DangerCheap).unwrap();
+        let test = TestSessions::with_users(accounts.clone()).await;
+        let app = App::new(test.sessions.clone(), accounts, AdminToken::new("t").unwrap());
+        let (open, gate) = oneshot::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        let worker = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let change = app.whole(async move {
+                    gate.await.unwrap();
+                    tell.send(()).unwrap();
+                    Ok(())
+                });
+                tokio::select! {
+                    biased;
+                    _ = change => {}
+                    () = tokio::task::yield_now() => {}
+                }
+            });
+        });
+        worker.join().unwrap();
+        open.send(()).expect("the change ended with the worker");
+        told.await.unwrap();
     }
 }

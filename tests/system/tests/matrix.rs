@@ -71,7 +71,7 @@ impl Cell for Example {
 
     fn quirks(&self) -> &'static [Quirk] {
         match self.framework {
-            Framework::Axum => &[],
+            Framework::Axum | Framework::Actix => &[],
             Framework::Rocket => &[Quirk::DropsLinesNotInUtf8, Quirk::WaitsForBodies],
         }
     }

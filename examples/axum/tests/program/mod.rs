@@ -22,8 +22,12 @@ pub(crate) struct Server {
     pub(crate) announcement: String,
 }
 
+/// The program of the package that these tests are compiled in.
+const PROGRAMS: [Option<&str>; 2] =
+    [option_env!("CARGO_BIN_EXE_example-axum"), option_env!("CARGO_BIN_EXE_example-actix")];
+
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_example-axum"));
+    let mut command = Command::new(PROGRAMS.into_iter().flatten().next().unwrap());
     command.current_dir(folder).env_remove("SESSION_KEY").args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -95,9 +95,9 @@ pub async fn open_postgres(
         .ending_connections(2)
         .danger_clock(clock);
     builder.migrate().await?;
-    let pool = postgres::open(database).await?;
+    let connections = postgres::open(database).await?;
     let store = builder.connect().await?;
-    let table = Table::Postgres(PostgresTable::new(pool, store.clone()));
+    let table = Table::Postgres(PostgresTable::new(connections, store.clone()));
     Ok((store, Accounts { table, hasher: Hasher::new(cost)? }))
 }
 

@@ -11,7 +11,7 @@ use logout_all::{
     AuthError, By, EndReason, Pending, StoreError, StoreErrorKind, UserState, Verified,
 };
 use logout_all_postgres::PostgresStore;
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 use super::{Locked, data};
 
@@ -36,14 +36,22 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS demo_accounts (
     locked boolean NOT NULL DEFAULT false
 )";
 
+/// The pool, and the runtime that it was made on, where its connections are driven: one that a worker
+/// of Actix drove would end with it, under whoever has borrowed it then.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pool: Pool,
+    home: Handle,
+}
+
 #[derive(Clone)]
 pub(super) struct PostgresTable {
-    pool: Pool,
+    connections: Connections,
     store: PostgresStore,
 }
 
 /// Opens connections, and creates the table.
-pub(super) async fn open(database: &Config) -> Result<Pool, StoreError> {
+pub(super) async fn open(database: &Config) -> Result<Connections, StoreError> {
     let mut config = database.clone();
     let given = database.get_options().map(|options| format!("{options} ")).unwrap_or_default();
     config
@@ -60,25 +68,27 @@ pub(super) async fn open(database: &Config) -> Result<Pool, StoreError> {
         .recycle_timeout(Some(CONNECT_WAIT))
         .build()
         .map_err(unavailable)?;
-    run(&pool, async |connection| {
+    let connections = Connections { pool, home: Handle::current() };
+    run(&connections, async |connection| {
         let tx = connection.transaction().await?;
         tx.batch_execute(LOCK).await?;
         tx.batch_execute(SCHEMA).await?;
         tx.commit().await
     })
     .await?;
-    Ok(pool)
+    Ok(connections)
 }
 
 impl PostgresTable {
-    pub(super) fn new(pool: Pool, store: PostgresStore) -> Self {
-        Self { pool, store }
+    pub(super) fn new(connections: Connections, store: PostgresStore) -> Self {
+        Self { connections, store }
     }
 
     pub(super) async fn add(&self, username: &str, hash: &str) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO demo_accounts (username, password_hash) VALUES ($1, $2) \
                            ON CONFLICT (username) DO NOTHING";
-        run(&self.pool, async |sql| sql.execute(SQL, &[&username, &hash]).await.map(drop)).await
+        run(&self.connections, async |sql| sql.execute(SQL, &[&username, &hash]).await.map(drop))
+            .await
     }
 
     pub(super) async fn id_of(&self, username: &str) -> Result<Option<i64>, StoreError> {
@@ -87,13 +97,14 @@ impl PostgresTable {
         if username.contains('\0') {
             return Ok(None);
         }
-        let row = run(&self.pool, async |sql| sql.query_opt(SQL, &[&username]).await).await?;
+        let row =
+            run(&self.connections, async |sql| sql.query_opt(SQL, &[&username]).await).await?;
         row.map(|row| row.try_get(0)).transpose().map_err(unavailable)
     }
 
     pub(super) async fn password_hash(&self, id: i64) -> Result<Option<String>, StoreError> {
         const SQL: &str = "SELECT password_hash FROM demo_accounts WHERE id = $1 AND NOT locked";
-        let row = run(&self.pool, async |sql| sql.query_opt(SQL, &[&id]).await).await?;
+        let row = run(&self.connections, async |sql| sql.query_opt(SQL, &[&id]).await).await?;
         row.map(|row| row.try_get(0)).transpose().map_err(unavailable)
     }
 
@@ -109,7 +120,7 @@ impl PostgresTable {
         const SQL: &str = "UPDATE demo_accounts SET password_hash = $3 \
                            WHERE id = $1 AND password_hash = $2 AND NOT locked";
         let (user, keep) = (session.user_id(), session.guid());
-        run(&self.pool, async |connection| {
+        run(&self.connections, async |connection| {
             let mut tx = connection.transaction().await?;
             if tx.execute(SQL, &[&id, &shown, &fresh]).await? == 0 {
                 return Ok(Ok(None));
@@ -130,13 +141,13 @@ impl PostgresTable {
     pub(super) async fn set_locked(&self, id: i64, locked: Locked) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE demo_accounts SET locked = $2 WHERE id = $1";
         let locked = locked == Locked::Yes;
-        run(&self.pool, async |sql| sql.execute(SQL, &[&id, &locked]).await.map(drop)).await
+        run(&self.connections, async |sql| sql.execute(SQL, &[&id, &locked]).await.map(drop)).await
     }
 
     /// For a store that is asked without its join.
     pub(super) async fn find(&self, id: i64) -> Result<UserState, StoreError> {
         const SQL: &str = "SELECT username FROM demo_accounts WHERE id = $1 AND NOT locked";
-        let row = run(&self.pool, async |sql| sql.query_opt(SQL, &[&id]).await).await?;
+        let row = run(&self.connections, async |sql| sql.query_opt(SQL, &[&id]).await).await?;
         let username = row.map(|row| row.try_get::<_, String>(0)).transpose();
         let username = username.map_err(unavailable)?;
         Ok(username.map_or(UserState::Inactive, |username| data(id, &username)))
@@ -145,10 +156,12 @@ impl PostgresTable {
 
 /// Runs on one of the connections, within [`WORK_WAIT`].
 async fn run<T>(
-    pool: &Pool,
+    Connections { pool, home }: &Connections,
     work: impl AsyncFnOnce(&mut Object) -> Result<T, tokio_postgres::Error>,
 ) -> Result<T, StoreError> {
-    let mut connection = pool.get().await.map_err(unavailable)?;
+    let pool = pool.clone();
+    let borrowed = home.spawn(async move { pool.get().await }).await;
+    let mut connection = borrowed.map_err(unavailable)?.map_err(unavailable)?;
     match timeout(WORK_WAIT, work(&mut connection)).await {
         Ok(done) => done.map_err(unavailable),
         Err(late) => {

@@ -25,7 +25,7 @@ macro_rules! programs {
     };
 }
 
-programs!(axum, rocket);
+programs!(axum, actix, rocket);
 
 const README: &str = include_str!("../../../../README.md");
 

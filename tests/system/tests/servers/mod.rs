@@ -14,6 +14,7 @@ use crate::database::Database;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framework {
     Axum,
+    Actix,
     Rocket,
 }
 
@@ -29,11 +30,12 @@ pub(crate) enum Store {
 pub(crate) type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Framework {
-    pub(crate) const ALL: [Self; 2] = [Self::Axum, Self::Rocket];
+    pub(crate) const ALL: [Self; 3] = [Self::Axum, Self::Actix, Self::Rocket];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Axum => "axum",
+            Self::Actix => "actix",
             Self::Rocket => "rocket",
         }
     }
@@ -41,6 +43,7 @@ impl Framework {
     pub(crate) async fn serve(self, door: Door, app: App, stopped: Stopped) -> io::Result<()> {
         match self {
             Self::Axum => example_axum::serve(door, app, stopped).await,
+            Self::Actix => example_actix::serve(door, app, stopped).await,
             Self::Rocket => example_rocket::serve(door, app, stopped).await,
         }
     }
