@@ -49,8 +49,8 @@ impl Handler for Library {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         let base = request.route().map_or("", |route| route.uri.base());
         let tail = tail(request, base);
-        let answering = self.0.route(&presented(request), tail, read_body(data));
-        let reply = Box::pin(answering).await;
+        let asked = presented(request);
+        let reply = Box::pin(self.0.route(&asked, tail, read_body(data))).await;
         Outcome::from(request, AuthReply::from(reply))
     }
 }
