@@ -23,8 +23,11 @@ pub(crate) struct Server {
 }
 
 /// The program of the package that these tests are compiled in.
-const PROGRAMS: [Option<&str>; 2] =
-    [option_env!("CARGO_BIN_EXE_example-axum"), option_env!("CARGO_BIN_EXE_example-actix")];
+const PROGRAMS: [Option<&str>; 3] = [
+    option_env!("CARGO_BIN_EXE_example-axum"),
+    option_env!("CARGO_BIN_EXE_example-actix"),
+    option_env!("CARGO_BIN_EXE_example-rocket"),
+];
 
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAMS.into_iter().flatten().next().unwrap());
