@@ -1,5 +1,7 @@
 //! The handlers: a request in, one operation, its answer out.
 
+#![allow(clippy::needless_pass_by_value, reason = "what a guard gives comes by value")]
+
 use std::convert::Infallible;
 
 use example_support::{App, Credentials, EndedCount, Hello, Me, NewPassword, Report};

@@ -39,8 +39,9 @@ pub fn rocket(app: App, config: Config) -> Rocket<Build> {
         .manage(app)
         .mount("/", handlers::public())
         .mount("/", answers::pages())
-        // A subtree is guarded as a whole: no handler in it runs for nobody.
-        .mount("/private", Guarded::new(handlers::private()))
+        // A subtree is guarded as a whole: no handler in it runs for nobody, and nobody learns what is
+        // there.
+        .mount("/private", Guarded::new(handlers::private()).and_the_rest())
         .mount("/auth", routes(&sessions))
         .register("/auth", catchers(&sessions))
         .register("/", rocket::catchers![answers::unanswered])
@@ -69,7 +70,7 @@ pub async fn serve(
         }))
         .ignite()
         .await
-        .map_err(failed)?;
+        .map_err(|error| failed(&error))?;
     let ending = rocket.shutdown();
     let draining = sessions.clone();
     let signal = async move {
@@ -86,7 +87,7 @@ pub async fn serve(
     match outcome {
         // Some requests were not finished in time.
         Err(error) if matches!(error.kind(), ErrorKind::Shutdown(..)) => Ok(()),
-        outcome => outcome.map_err(failed),
+        outcome => outcome.map_err(|error| failed(&error)),
     }
 }
 
@@ -111,6 +112,6 @@ fn config(door: &mut Door) -> Config {
 }
 
 /// Rocket's error panics when nobody has looked at it.
-fn failed(error: rocket::Error) -> io::Error {
+fn failed(error: &rocket::Error) -> io::Error {
     io::Error::other(error.to_string())
 }

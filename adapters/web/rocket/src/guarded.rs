@@ -2,6 +2,7 @@
 
 use rocket::{
     Data, Request, Route,
+    http::Status,
     route::{Handler, Outcome},
 };
 
@@ -9,6 +10,7 @@ use crate::{
     AuthRejection,
     found::{admit, attached, refuse},
     presented,
+    routes::METHODS,
 };
 
 /// Guards all routes of a mount: a request without a live session is refused before any of them
@@ -26,7 +28,8 @@ use crate::{
 ///
 /// The guard is part of each route, and no rule about paths: whatever way a request takes to the
 /// handler (doubled slashes, encoded letters, `..`, a fairing that rewrites it), it passes the guard.
-/// What is no route is answered 404 to everybody. Without an [`AuthFairing`](crate::AuthFairing)
+/// What is no route is answered 404 to everybody, unless [`and_the_rest`](Self::and_the_rest) is guarded
+/// too. Without an [`AuthFairing`](crate::AuthFairing)
 /// every request is refused: 500 `misconfigured`.
 #[derive(Clone, Debug)]
 pub struct Guarded {
@@ -51,6 +54,15 @@ impl Guarded {
     /// is presented must be good all the same.
     pub fn allow_anonymous(mut self) -> Self {
         self.anonymous = Anonymous::LetThrough;
+        self
+    }
+
+    /// Guards what is not there as well: below the mount, a stranger gets the same refusal from every
+    /// path and method, and learns nothing of what there is. Whoever passes gets Rocket's 404. One
+    /// such mount under a path.
+    pub fn and_the_rest(mut self) -> Self {
+        let nothing = |method| Route::ranked(isize::MAX, method, "/<tail..>", Nothing);
+        self.routes.extend(METHODS.map(nothing));
         self
     }
 }
@@ -89,5 +101,16 @@ impl Handler for Behind {
             None => self.handler.handle(request, data).await,
             Some(refusal) => Outcome::from(request, AuthRejection::from(refuse(request, refusal))),
         }
+    }
+}
+
+/// What answers nothing, so that Rocket looks on.
+#[derive(Clone)]
+struct Nothing;
+
+#[rocket::async_trait]
+impl Handler for Nothing {
+    async fn handle<'r>(&self, _request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        Outcome::forward(data, Status::NotFound)
     }
 }

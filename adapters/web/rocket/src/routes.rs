@@ -18,7 +18,9 @@ use crate::{
     translate::{presented_by, response},
 };
 
-const METHODS: [Method; 9] = [Get, Put, Post, Delete, Options, Head, Trace, Connect, Patch];
+/// All that Rocket knows.
+pub(crate) const METHODS: [Method; 9] =
+    [Get, Put, Post, Delete, Options, Head, Trace, Connect, Patch];
 
 const NAME: &str = "logout-all";
 

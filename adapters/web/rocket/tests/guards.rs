@@ -1,6 +1,7 @@
 //! The guards: what they refuse, and what Rocket does with a refusal.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::needless_pass_by_value, reason = "what a guard gives comes by value")]
 
 mod server;
 

@@ -136,6 +136,38 @@ fn front(session: MaybeSession) -> String {
     session.0.map_or("guest".to_owned(), |session: AuthSession| session.user_id().to_string())
 }
 
+/// "below the mount, a stranger gets the same refusal from every path and method"
+#[tokio::test]
+async fn the_rest_of_a_mount_tells_strangers_nothing() {
+    let test = TestSessions::start().await;
+    let rocket = rocket::custom(config())
+        .attach(AuthFairing::new(&test.sessions))
+        .mount("/private", Guarded::new(routes![report, posted]).and_the_rest())
+        .mount("/bare", Guarded::new(routes![report]))
+        .mount("/", routes![front]);
+    let server = Server::start(rocket).await;
+    let authorization = test.bearer("ada").await;
+    for (method, path, known) in [
+        ("GET", "/private/report", 200),
+        ("HEAD", "/private/report", 200),
+        ("DELETE", "/private/report", 404),
+        ("OPTIONS", "/private/report", 404),
+        ("GET", "/private/nothing", 404),
+        ("GET", "/private", 404),
+        ("GET", "/private/", 404),
+        ("PATCH", "/private/a/b/c", 404),
+    ] {
+        assert_eq!(server.send(&Request::new(method, path)).await.status(), 401, "{method} {path}");
+        let request = Request::new(method, path).header("Authorization", &authorization);
+        assert_eq!(server.send(&request).await.status(), known, "{method} {path}");
+    }
+    for path in ["/bare/nothing", "/privately"] {
+        assert_eq!(server.send(&Request::new("GET", path)).await.status(), 404, "{path}");
+    }
+    assert_eq!(server.send(&Request::new("GET", "/front")).await.status(), 200);
+    server.end().await;
+}
+
 /// "guards all routes of a mount … whatever way a request takes to the handler"
 #[tokio::test]
 async fn no_spelling_leads_around_the_guard() {
