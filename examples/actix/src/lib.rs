@@ -3,8 +3,9 @@
 //! The application itself (accounts, passwords, what the routes do) is `example_support`; here it
 //! meets Actix. This crate will never decide anything about a token or a password.
 //!
-//! What Actix leaves to whatever stands in front: TLS, a client that takes its answer a byte an hour,
-//! a limit on connections of one client.
+//! What Actix leaves to whatever stands in front: TLS, a limit on connections of one client, a client that
+//! takes its answer a byte an hour, and one that sends the header of its second request so: only that of
+//! the first has a limit.
 
 mod answers;
 mod handlers;
@@ -27,7 +28,7 @@ use crate::answers::{Methods, at};
 /// Threads that serve. Passwords are hashed elsewhere, and the rest is waiting for the store.
 const WORKERS: usize = 2;
 
-/// From the first byte of a request to the end of its header.
+/// From the opening of a connection to the end of the first request's header.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// From an answer to the next request.

@@ -1,14 +1,14 @@
 //! What comes in as JSON, and what goes out: problems, the page, the headers on everything.
 
 use axum::{
-    extract::{FromRequest, Request},
-    http::{HeaderValue, header},
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use example_support::{Failure, page, read_json};
 use logout_all_axum::{AuthReply, Problem};
 use logout_all_tower::{presented, read_body};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 /// A JSON body, by the rules of `docs/http.md`; Axum's own `Json` has other limits and answers.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -19,6 +19,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failed> {
         let (parts, body) = request.into_parts();
         Ok(Self(read_json(&presented(&parts), read_body(body)).await?))
+    }
+}
+
+/// The user in the path. What is not UTF-8 is nobody's name: not found, where Axum would say 400.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Username(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Username {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(name)| name).map_err(|_| Problem::NotFound.into())
     }
 }
 

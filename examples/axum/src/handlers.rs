@@ -2,13 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode},
 };
 use example_support::{App, Credentials, EndedCount, Hello, Me, NewPassword, Report};
 use logout_all_axum::{AuthReply, AuthSession, MaybeSession, SignIn};
 
-use crate::answers::{Body, Failed};
+use crate::answers::{Body, Failed, Username};
 
 /// `SignIn` comes before the body: a request of another site is refused unread.
 pub(crate) async fn login(
@@ -51,7 +51,7 @@ pub(crate) async fn report(
 
 pub(crate) async fn lock(
     State(app): State<App>,
-    Path(username): Path<String>,
+    Username(username): Username,
     headers: HeaderMap,
 ) -> Result<Json<EndedCount>, Failed> {
     Ok(Json(app.admin(admin_tokens(&headers))?.lock(&username).await?))
@@ -59,7 +59,7 @@ pub(crate) async fn lock(
 
 pub(crate) async fn unlock(
     State(app): State<App>,
-    Path(username): Path<String>,
+    Username(username): Username,
     headers: HeaderMap,
 ) -> Result<StatusCode, Failed> {
     app.admin(admin_tokens(&headers))?.unlock(&username).await?;

@@ -46,9 +46,12 @@ impl FromRef<Server> for Sessions {
 /// All routes of the example.
 pub fn router(app: App) -> Router {
     let sessions = app.sessions().clone();
-    // A subtree is guarded as a whole: no handler in it runs for nobody.
+    // A subtree is guarded as a whole, fallbacks too: no handler in it runs for nobody, and nobody
+    // learns what is there.
     let private = Router::new()
         .route("/report", get(handlers::report).post(handlers::report))
+        .fallback(answers::not_found)
+        .method_not_allowed_fallback(answers::method_not_allowed)
         .layer(AuthLayer::new(&sessions));
     let router = Router::new()
         .route("/login", post(handlers::login))

@@ -7,6 +7,7 @@
 
 mod database;
 mod servers;
+mod talk;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,11 +16,11 @@ use example_support::{AdminToken, App, Door, HashCost, open_postgres, open_sqlit
 use logout_all::{
     Before, By, Clock, DeviceLimit, EndReason, Keys, Sessions, SessionsBuilder, UserId,
 };
-use logout_all_conformance::client::{Request, Response, send};
+use logout_all_conformance::client::{Request, Response};
 use logout_all_postgres::tokio_postgres::Config;
 use logout_all_sqlite::rusqlite;
-use serde_json::{Value, json};
 use servers::opened;
+use talk::{bearer, code, ended, json_of, login, password_change, renewal, send_owned, token_of};
 use tokio::{sync::oneshot, task::JoinSet};
 
 /// Each of them over each store that several processes can share.
@@ -142,8 +143,7 @@ async fn log_out_a_token_that_was_superseded(site: Site) {
 
 async fn a_password_change(site: Site) {
     let (gone, stays) = site.two_devices().await;
-    let change = json!({ "old": PASSWORD, "new": "byron" }).to_string();
-    let request = bearer(&stays, Request::new("POST", "/password")).json(change);
+    let request = password_change(&stays, PASSWORD, "byron");
     let fresh = token_of(&site.a.send(request).await);
     site.denied_on_b(&gone).await;
     site.alive_on_b(&fresh).await;
@@ -352,49 +352,11 @@ impl Node {
     }
 
     async fn login(&self, presented: Option<&str>) -> Response {
-        let request = Request::new("POST", "/login");
-        let request = presented.map_or(request.clone(), |token| bearer(token, request));
-        let ada = json!({ "username": "ada", "password": PASSWORD, "transport": "bearer" });
-        self.send(request.json(ada.to_string())).await
+        let request = login("ada", PASSWORD);
+        self.send(presented.map_or(request.clone(), |token| bearer(token, request))).await
     }
 
     async fn sign_in(&self) -> String {
         token_of(&self.login(None).await)
     }
-}
-
-async fn send_owned(address: SocketAddr, request: Request) -> Response {
-    send(address, &request).await.unwrap()
-}
-
-fn bearer(token: &str, request: Request) -> Request {
-    request.header("Authorization", format!("Bearer {token}"))
-}
-
-fn renewal(token: &str) -> Request {
-    bearer(token, Request::new("POST", "/auth/session/renew"))
-}
-
-#[track_caller]
-fn json_of(answer: &Response) -> Value {
-    serde_json::from_slice(answer.body()).unwrap_or_else(|_| panic!("no JSON: {answer}"))
-}
-
-#[track_caller]
-fn token_of(answer: &Response) -> String {
-    assert_eq!(answer.status(), 200, "{answer}");
-    json_of(answer)["token"].as_str().unwrap().to_owned()
-}
-
-#[track_caller]
-fn ended(answer: &Response) -> u64 {
-    assert_eq!(answer.status(), 200, "{answer}");
-    json_of(answer)["ended"].as_u64().unwrap()
-}
-
-/// The name of a refusal.
-#[track_caller]
-fn code(answer: &Response) -> String {
-    assert!(answer.status() >= 400, "{answer}");
-    json_of(answer)["code"].as_str().unwrap().to_owned()
 }

@@ -117,15 +117,23 @@ impl FromRequest for SignIn {
     }
 }
 
-/// From `app_data(Data::new(sessions))`, or from `app_data(sessions)`.
+/// From `app_data(Data::new(sessions))`, or from `app_data(sessions)`. Of two different ones nobody
+/// knows which scope stands further in.
 fn sessions(request: &HttpRequest) -> Result<Sessions, Usage> {
-    let plain = || request.app_data::<Sessions>().cloned();
     let shared = request.app_data::<Data<Sessions>>().map(|data| Sessions::clone(data));
-    shared.or_else(plain).ok_or_else(|| {
-        let why = "the extractors of logout-all find no sessions: give the application \
-                   `.app_data(Data::new(sessions.clone()))`";
-        Usage::NotAttached(why.into())
-    })
+    let plain = request.app_data::<Sessions>().cloned();
+    let why = match (shared, plain) {
+        (Some(shared), Some(plain)) if !shared.is_same(&plain) => {
+            "the extractors of logout-all find two sessions, as `Data<Sessions>` and as \
+             `Sessions`: give every scope the former"
+        }
+        (Some(sessions), _) | (None, Some(sessions)) => return Ok(sessions),
+        (None, None) => {
+            "the extractors of logout-all find no sessions: give the application \
+             `.app_data(Data::new(sessions.clone()))`"
+        }
+    };
+    Err(Usage::NotAttached(why.into()))
 }
 
 /// What these sessions have found already, a middleware's say; else they are asked. An application

@@ -5,7 +5,13 @@
 
 mod application;
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use actix_web::{
     HttpMessage, Responder,
@@ -89,6 +95,21 @@ async fn sessions_are_found_as_data_or_as_they_are() {
     assert_eq!((data, plain), (StatusCode::OK, StatusCode::OK));
 }
 
+/// A user's session must not open what is the operators', whichever way these were given.
+#[tokio::test]
+async fn two_different_sessions_are_a_mistake_and_not_a_guess() {
+    let (users, operators) = (TestSessions::start().await, TestSessions::start().await);
+    let app = Application::start(&users.sessions, |config| {
+        let operators = web::scope("/operators").app_data(operators.sessions.clone());
+        config.service(operators.route("/me", web::get().to(me)));
+    })
+    .await;
+    for bearer in [users.bearer("ada").await, operators.bearer("grace").await] {
+        let answer = app.send("GET", "/operators/me", [("authorization", &*bearer)]).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}
+
 /// The application's mistake is a 500 for the client and a line in the log, and no panic.
 #[tokio::test]
 async fn without_sessions_the_application_is_misconfigured() {
@@ -105,6 +126,51 @@ async fn without_sessions_the_application_is_misconfigured() {
         let body = to_bytes(answer.into_body()).await.unwrap();
         assert!(String::from_utf8_lossy(&body).contains(r#""code":"misconfigured""#), "{body:?}");
     }
+}
+
+/// Handlers that ask for nobody are guarded too, and what is no route.
+#[tokio::test]
+async fn the_middleware_alone_guards_a_scope() {
+    let test = TestSessions::start().await;
+    let guard = AuthMiddleware::new(&test.sessions);
+    let app = Application::start(&test.sessions, |config| {
+        let scope = web::scope("/admin").wrap(guard);
+        config.service(scope.route("/stats", web::get().to(async || "ok")));
+    })
+    .await;
+    let bearer = test.bearer("ada").await;
+    for (path, status) in [("/admin/stats", 200), ("/admin/nothing", 404), ("/admin", 404)] {
+        assert_eq!(app.send("GET", path, []).await.status(), 401, "{path}");
+        let answer = app.send("GET", path, [("authorization", &*bearer)]).await;
+        assert_eq!(answer.status(), status, "{path}");
+    }
+}
+
+/// Users that are counted when they are asked for.
+struct Counted(Arc<AtomicU32>);
+
+impl UserDirectory for Counted {
+    async fn find(&self, _user: &UserId) -> Result<UserState, StoreError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(UserState::Active(None))
+    }
+}
+
+/// "An extractor inside a layer uses what the layer found: one read per request."
+#[tokio::test]
+async fn an_extractor_asks_nobody_again() {
+    let count = Arc::new(AtomicU32::new(0));
+    let test = TestSessions::with_users(Counted(count.clone())).await;
+    let guard = AuthMiddleware::new(&test.sessions);
+    let app = Application::start(&test.sessions, |config| {
+        config.service(web::scope("/my").wrap(guard).route("/me", web::get().to(me)));
+    })
+    .await;
+    let bearer = test.bearer("ada").await;
+    let before = count.load(Ordering::Relaxed);
+    let answer = app.send("GET", "/my/me", [("authorization", &*bearer)]).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(count.load(Ordering::Relaxed) - before, 1);
 }
 
 /// An application may have other sessions for its operators: what one middleware found is nothing

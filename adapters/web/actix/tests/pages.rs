@@ -88,6 +88,7 @@ async fn a_page_load_renews_a_cookie_that_is_due() {
     let answer = load(&app, "GET", "/my/account", Some(&token)).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(header(&answer, "cache-control"), Some("no-store"));
+    assert!(answer.headers().get(SET_COOKIE).unwrap().is_sensitive(), "it would be logged");
     let fresh = cookie_set(&answer).unwrap();
     assert_ne!(fresh, token);
     let answer = load(&app, "GET", "/my/account", Some(&fresh)).await;
@@ -123,6 +124,7 @@ async fn signing_out_is_not_undone_in_passing() {
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     assert_eq!(answer.headers().get_all(SET_COOKIE).count(), 1);
     assert_eq!(cookie_set(&answer).as_deref(), Some(""));
+    assert!(answer.headers().get(SET_COOKIE).unwrap().is_sensitive(), "it would be logged");
 }
 
 /// "`on_denied` lets the application answer page loads with a page or a redirect of its own"

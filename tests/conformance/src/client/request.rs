@@ -91,7 +91,8 @@ impl Request {
         self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    /// The request as it is sent.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
         let mut line = |name: &str, value: &[u8]| {
             out.extend_from_slice(name.as_bytes());

@@ -46,6 +46,23 @@ impl Database {
     }
 }
 
+#[allow(dead_code, reason = "each test program uses its part")]
+impl Database {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// As a program takes it, with the server's password.
+    pub(crate) fn url(&self) -> String {
+        let server = std::env::var("TEST_DATABASE_URL").unwrap_or_default();
+        let (place, query) = server.split_once('?').unwrap_or((&server, ""));
+        let (scheme, rest) = place.split_once("://").unwrap_or(("postgres", place));
+        let authority = rest.split('/').next().unwrap_or_default();
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        format!("{scheme}://{authority}/{}{query}", self.name)
+    }
+}
+
 impl Drop for Database {
     /// Does not wait: this may be a thread that drives connections, and PostgreSQL removes no
     /// database as long as one to any other is waiting to be opened (`ProcSignalBarrier`).

@@ -65,6 +65,8 @@ fn paths() -> Vec<Ask> {
         "/auth/session/",
         "/auth/session//",
         "/auth/%73ession",
+        "/%61uth/session",
+        "/%61uth/%73ession",
         "/auth/session%2F",
         "/auth/sessions%2Fothers",
         "/auth%2Fsession",

@@ -1,4 +1,0 @@
-//! The program on Actix Web, as people start it: all that is true of the one on Axum.
-
-#[path = "../../axum/tests/process.rs"]
-mod process;

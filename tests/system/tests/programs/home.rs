@@ -1,0 +1,113 @@
+//! Where the processes of one test keep what they have: a folder, and perhaps a database, gone with
+//! the test.
+
+use std::{ffi::OsString, path::Path, process::Command};
+
+use logout_all_sqlite::rusqlite;
+use tempfile::TempDir;
+
+use crate::{
+    database::{self, Database},
+    program::{self, Program, Starting},
+    servers::{Framework, Store},
+};
+
+/// 32 bytes, the same for all processes on one PostgreSQL database.
+const KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+
+pub(crate) struct Home {
+    framework: Framework,
+    store: Store,
+    folder: TempDir,
+    database: Option<Database>,
+}
+
+impl Home {
+    pub(crate) async fn new(framework: Framework, store: Store) -> Self {
+        let database = match store {
+            Store::Postgres => Some(Database::new().await.unwrap()),
+            Store::Memory | Store::Sqlite => None,
+        };
+        Self { framework, store, folder: tempfile::tempdir().unwrap(), database }
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        self.store
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
+    }
+
+    /// What all processes together have logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder().join("log")).unwrap()
+    }
+
+    /// The program over this store, on a free port.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let listening = ["--listen", "127.0.0.1:0"].map(OsString::from);
+        let stored = match self.store {
+            Store::Memory => &["--store", "memory"][..],
+            Store::Sqlite => &["--store", "sqlite:demo.db"],
+            Store::Postgres => &[],
+        };
+        let all = listening.into_iter().chain(stored.iter().chain(arguments).map(OsString::from));
+        let mut command = program::command(self.framework, self.folder(), all);
+        if let Some(database) = &self.database {
+            command.env("LOGOUT_ALL_STORE", database.url()).env("SESSION_KEY", KEY);
+        }
+        command
+    }
+
+    /// The same with no argument but these.
+    pub(crate) fn bare_command(&self, arguments: &[&str]) -> Command {
+        program::command(self.framework, self.folder(), arguments)
+    }
+
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Starting {
+        Starting::new(self.command(arguments), self.folder())
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Program {
+        self.spawn(arguments).ready()
+    }
+
+    /// By another program's hand, on the tables as each store names them: one row in text, or none.
+    pub(crate) async fn sql(&self, sqlite: &str, postgres: &str) -> Option<Vec<Option<String>>> {
+        if let Some(database) = &self.database {
+            let sql = database::connect(&database.config()).await.unwrap();
+            let row = sql.query_opt(postgres, &[]).await.unwrap()?;
+            return Some((0..row.len()).map(|at| row.get(at)).collect());
+        }
+        let sql = self.sqlite();
+        let mut statement = sql.prepare(sqlite).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        let row = rows.next().unwrap()?;
+        Some((0..columns).map(|at| row.get(at).unwrap()).collect())
+    }
+
+    /// The file of the demo, opened beside the processes.
+    pub(crate) fn sqlite(&self) -> rusqlite::Connection {
+        let sql = rusqlite::Connection::open(self.folder().join("demo.db")).unwrap();
+        sql.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+        sql
+    }
+
+    /// A user with the password of ada; his id.
+    pub(crate) async fn add_user(&self, username: &str) -> String {
+        let add = |id: &str| {
+            format!(
+                "INSERT INTO demo_accounts (username, password_hash) SELECT '{username}', \
+                 password_hash FROM demo_accounts WHERE username = 'ada' RETURNING {id}"
+            )
+        };
+        let row = self.sql(&add("CAST(id AS TEXT)"), &add("id::text")).await.unwrap();
+        row.into_iter().next().flatten().unwrap()
+    }
+}
