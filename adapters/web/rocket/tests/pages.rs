@@ -2,6 +2,7 @@
 //! own, pages that everybody may see; and what a guarded mount leaves to the guards.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::needless_pass_by_value, reason = "what a guard gives comes by value")]
 
 use std::time::Duration;
 
