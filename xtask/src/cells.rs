@@ -2,7 +2,7 @@
 //! `test-all`, for a suite that is skipped in silence looks like one that passes.
 
 /// The web frameworks; each has an example `example-NAME`. The first is the demo's default.
-pub(crate) const FRAMEWORKS: &[&str] = &["axum", "actix"];
+pub(crate) const FRAMEWORKS: &[&str] = &["axum", "actix", "rocket"];
 
 /// The stores. Which of them need a server stands in `services`.
 pub(crate) const STORES: &[&str] = &["memory", "sqlite", "postgres"];
@@ -62,9 +62,10 @@ mod tests {
 
     #[test]
     fn every_name_of_the_table_is_known() {
-        let single = ["axum", "actix", "memory", "sqlite", "postgres"];
+        let single = ["axum", "actix", "rocket", "memory", "sqlite", "postgres"];
         let of_axum = ["axum::memory", "axum::sqlite", "axum::postgres"];
         let of_actix = ["actix::memory", "actix::sqlite", "actix::postgres"];
-        assert_eq!(excludable(), [&single[..], &of_axum, &of_actix].concat());
+        let of_rocket = ["rocket::memory", "rocket::sqlite", "rocket::postgres"];
+        assert_eq!(excludable(), [&single[..], &of_axum, &of_actix, &of_rocket].concat());
     }
 }

@@ -164,12 +164,15 @@ cases  FAILED        7       1        1  1m15s
 laws   NOT RUN
 all                                      1m15s
 
-cases  axum memory     bearer 2 ok                cookie 1 ok                    both 1 ok
-cases  axum sqlite     bearer 0 ok, 1 FAILED      cookie NOTHING RAN, 1 IGNORED  both NOTHING RAN
-cases  axum postgres   bearer 1 ok                cookie 1 ok                    both 1 ok
-cases  actix memory    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  actix sqlite    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  actix postgres  bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  axum memory      bearer 2 ok                cookie 1 ok                    both 1 ok
+cases  axum sqlite      bearer 0 ok, 1 FAILED      cookie NOTHING RAN, 1 IGNORED  both NOTHING RAN
+cases  axum postgres    bearer 1 ok                cookie 1 ok                    both 1 ok
+cases  actix memory     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix sqlite     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix postgres   bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket memory    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket sqlite    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket postgres  bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
 
 ran against: sqlite 3.51.1
 
@@ -178,7 +181,7 @@ FAILED cases: nothing ran for axum::sqlite::both; exclude it with --without, or 
 
 test-all: 8 passed, 3 failed
 ";
-        let without = ["actix".to_owned()];
+        let without = ["actix", "rocket"].map(str::to_owned);
         let selection = Selection { filter: None, without: &without };
         assert_eq!(closing(&report, selection, &[Part::Laws]), expected);
     }

@@ -59,11 +59,14 @@ fn with_causes(error: &dyn Error) -> String {
 
 /// Standard output is for the announcement alone.
 fn log_to_stderr(filter: &str) {
-    // On `debug` and below the driver of PostgreSQL logs the values of its statements: the hashes of
-    // passwords, the ids of tokens.
+    // On `debug` and below the driver of PostgreSQL logs the values of its statements (the hashes of
+    // passwords, the ids of tokens), and Rocket whole requests; on `info` it says a dozen lines of
+    // each.
     let mut filter = EnvFilter::new(filter);
-    if let Ok(quiet) = "tokio_postgres=info".parse() {
-        filter = filter.add_directive(quiet);
+    for quiet in ["tokio_postgres=info", "rocket=off"] {
+        if let Ok(quiet) = quiet.parse() {
+            filter = filter.add_directive(quiet);
+        }
     }
     tracing_subscriber::fmt()
         .with_env_filter(filter)

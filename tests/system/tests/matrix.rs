@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use database::Gone;
 use libtest_mimic::{Arguments, Trial};
 use logout_all::{Clock, SessionStore, SessionsBuilder};
-use logout_all_conformance::cases::{Cell, Running, Settings, trials};
+use logout_all_conformance::cases::{Cell, Quirk, Running, Settings, trials};
 use servers::{Framework, Setup, Store};
 
 fn main() -> ExitCode {
@@ -67,6 +67,13 @@ impl Cell for Example {
         };
         let running = Running::new(server.address, server.sessions, server.admin_token, add);
         Ok(running.keeping(server.kept))
+    }
+
+    fn quirks(&self) -> &'static [Quirk] {
+        match self.framework {
+            Framework::Axum | Framework::Actix => &[],
+            Framework::Rocket => &[Quirk::DropsLinesNotInUtf8, Quirk::WaitsForBodies],
+        }
     }
 }
 

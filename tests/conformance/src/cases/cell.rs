@@ -27,6 +27,23 @@ pub trait Cell: Send + Sync + 'static {
     /// # Errors
     /// Why it could not be started, in words: the case fails with them.
     fn start(&self, settings: Settings) -> impl Future<Output = Result<Running, String>> + Send;
+
+    /// What the server software does to requests before any code of the adapter. None, unless it
+    /// says so.
+    fn quirks(&self) -> &'static [Quirk] {
+        &[]
+    }
+}
+
+/// What some server does to a request before any code of the library sees it, so that no adapter can
+/// help it. The cases then expect just what follows from it, and fail where it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Quirk {
+    /// It drops header lines whose values are not UTF-8: what stands in them was not sent.
+    DropsLinesNotInUtf8,
+    /// It waits for the first 14 bytes of an announced body before it looks at anything.
+    WaitsForBodies,
 }
 
 /// How a server is to be set up.
@@ -160,11 +177,16 @@ type Starting<'a> = Pin<Box<dyn Future<Output = Result<Running, String>> + Send 
 /// The dyn twin of [`Cell`].
 pub(crate) trait DynCell: Send + Sync {
     fn start(&self, settings: Settings) -> Starting<'_>;
+    fn quirks(&self) -> &'static [Quirk];
 }
 
 impl<C: Cell> DynCell for C {
     fn start(&self, settings: Settings) -> Starting<'_> {
         Box::pin(Cell::start(self, settings))
+    }
+
+    fn quirks(&self) -> &'static [Quirk] {
+        Cell::quirks(self)
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use logout_all::{By, DeviceLimit, EndReason, Transport, Transports};
 
 use super::{
-    Outcome, Violation, ensure, ensure_eq,
+    Outcome, Violation,
+    cell::Quirk,
+    ensure, ensure_eq,
     site::{PASSWORD, Site, bearer, cookie, unknown_guid},
 };
 use crate::{client::Request, counted::Verb};
@@ -243,6 +245,8 @@ pub(super) async fn the_user_agent_is_kept_cleaned_and_cut(site: &Site) -> Outco
         let granted = site.granted(&site.send(login).await?, "")?;
         let list = site.ask(&granted.token, "GET", "/auth/sessions").await?.json()?;
         let agent = list["devices"][0]["user_agent"].as_str().map(ToOwned::to_owned);
+        let dropped = String::from_utf8(sent.clone()).is_err() && site.has(Quirk::DropsLinesNotInUtf8);
+        let kept = kept.filter(|_| !dropped);
         ensure_eq!(agent, kept, "the user agent {:?}", sent.escape_ascii().to_string());
     }
     Ok(())

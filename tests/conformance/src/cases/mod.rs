@@ -84,7 +84,7 @@ mod token;
 mod violation;
 
 pub use crate::client::AUTHORITY;
-pub use cell::{COOKIE, Cell, ISSUER, Running, Settings};
+pub use cell::{COOKIE, Cell, ISSUER, Quirk, Running, Settings};
 pub use run::{run, trials};
 pub use violation::{Outcome, Violation};
 use violation::{ensure, ensure_eq};

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     COOKIE, Outcome, Violation,
     answer::Answer,
-    cell::{Configure, DynCell, Live, Settings},
+    cell::{Configure, DynCell, Live, Quirk, Settings},
     token::{Jwt, Secret},
 };
 use crate::{
@@ -88,6 +88,11 @@ impl Site {
 
     pub(super) fn cookie_is_on(&self) -> bool {
         self.transports() != Transports::Bearer
+    }
+
+    /// Whether the server does that before any code of the library.
+    pub(super) fn has(&self, quirk: Quirk) -> bool {
+        self.cell.quirks().contains(&quirk)
     }
 
     pub(super) fn advance(&self, by: Duration) {

@@ -11,8 +11,9 @@ const OF_THE_SERVER: [&str; 6] =
     ["connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"];
 
 /// What differs from run to run: tokens, ids, times.
-static VARIABLE: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
+static VARIABLE: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
     [
+        (r"user-\d+", "{name}"),
         (r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "{token}"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "{guid}"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "{time}"),

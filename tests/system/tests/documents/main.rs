@@ -13,7 +13,7 @@ mod users;
 macro_rules! programs {
     ($($framework:ident),*) => {
         $(#[rustfmt::skip]
-        #[allow(dead_code, reason = "compiled, and not run")]
+        #[allow(dead_code, clippy::unused_async, reason = "compiled, and not run")]
         mod $framework {
             use super::users;
             include!(concat!("programs/", stringify!($framework), ".rs"));
@@ -25,7 +25,7 @@ macro_rules! programs {
     };
 }
 
-programs!(axum, actix);
+programs!(axum, actix, rocket);
 
 const README: &str = include_str!("../../../../README.md");
 

@@ -15,6 +15,7 @@ use crate::database::Database;
 pub(crate) enum Framework {
     Axum,
     Actix,
+    Rocket,
 }
 
 /// A store, with the accounts of the examples beside it.
@@ -29,12 +30,13 @@ pub(crate) enum Store {
 pub(crate) type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Framework {
-    pub(crate) const ALL: [Self; 2] = [Self::Axum, Self::Actix];
+    pub(crate) const ALL: [Self; 3] = [Self::Axum, Self::Actix, Self::Rocket];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Axum => "axum",
             Self::Actix => "actix",
+            Self::Rocket => "rocket",
         }
     }
 
@@ -42,6 +44,7 @@ impl Framework {
         match self {
             Self::Axum => example_axum::serve(door, app, stopped).await,
             Self::Actix => example_actix::serve(door, app, stopped).await,
+            Self::Rocket => example_rocket::serve(door, app, stopped).await,
         }
     }
 }
