@@ -8,13 +8,13 @@
 //! its listener or its connections to add them.
 
 mod answers;
-mod ending;
 mod handlers;
 
 use std::{
     future::{Future, pending},
     io,
     sync::Mutex,
+    time::Duration,
 };
 
 use example_support::{App, Door, REQUESTS_LIMIT};
@@ -26,6 +26,7 @@ use rocket::{
     fairing::AdHoc,
     shield::Shield,
 };
+use tokio::time;
 
 /// All routes of the example, under this configuration.
 pub fn rocket(app: App, config: Config) -> Rocket<Build> {
@@ -61,7 +62,7 @@ pub async fn serve(
     let config = config(&mut door);
     let door = Mutex::new(Some(door));
     let rocket = rocket(app, config)
-        .attach(ending::InFlight::new())
+        .attach(AdHoc::on_shutdown("idle connections", |_| Box::pin(time::sleep(MOMENT))))
         .attach(AdHoc::on_liftoff("opened", |_| {
             Box::pin(async move {
                 let door = door.lock().ok().and_then(|mut door| door.take());
@@ -90,6 +91,12 @@ pub async fn serve(
         outcome => outcome.map_err(|error| failed(&error)),
     }
 }
+
+/// What an idle connection takes to close. Rocket looks once, after this, whether all connections are
+/// closed, and otherwise waits for the whole limit: a server that has requests in flight at the signal
+/// ends ten seconds later, even if they are answered sooner. It must not be longer, for Rocket closes
+/// the port only then.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// Written out here: the command line of the example is the same on every framework, and no
 /// `Rocket.toml` and no variable changes it. Signals are the example's own, too.
