@@ -2,6 +2,7 @@
 //! router for the library's own. Adapters translate requests into `Presented` and `Reply`s into
 //! responses; everything is decided here.
 
+mod adapter;
 mod answers;
 mod body;
 mod guard;

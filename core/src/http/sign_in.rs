@@ -54,9 +54,8 @@ impl Sessions {
 
 impl SignInRequest {
     /// Answers over that transport. Default: Bearer if that is on, else the cookie.
-    pub fn over(mut self, transport: Transport) -> Self {
-        self.transport = transport;
-        self
+    pub fn over(&self, transport: Transport) -> Self {
+        Self { transport, ..self.clone() }
     }
 
     /// What the client says of itself.
@@ -69,19 +68,19 @@ impl SignInRequest {
     ///
     /// # Errors
     /// [`AuthError::Store`]; [`Usage`] for an id that cannot be one, or a transport that is off.
-    pub async fn begin(self, user: Option<impl fmt::Display>) -> Result<OpenSignIn, AuthError> {
+    pub async fn begin(&self, user: Option<impl fmt::Display>) -> Result<OpenSignIn, AuthError> {
         self.check_transport()?;
         let ticket = self.sessions.begin_login(user).await?;
-        Ok(OpenSignIn { request: self, ticket })
+        Ok(OpenSignIn { request: self.clone(), ticket })
     }
 
     /// Continues with a ticket that the application made itself ([`LoginTicket::from_epoch`]).
     ///
     /// # Errors
     /// [`Usage::TransportOff`].
-    pub fn with_ticket(self, ticket: LoginTicket) -> Result<OpenSignIn, Usage> {
+    pub fn with_ticket(&self, ticket: LoginTicket) -> Result<OpenSignIn, Usage> {
         self.check_transport()?;
-        Ok(OpenSignIn { request: self, ticket })
+        Ok(OpenSignIn { request: self.clone(), ticket })
     }
 
     /// Before anything is stored: the answer could not hand the token out.

@@ -1,82 +1,18 @@
 //! Extractors. Each asks the core once; what a middleware has found already is used.
 
 use std::{
-    fmt,
     future::{Future, Ready, ready},
-    ops::Deref,
     pin::Pin,
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Data};
-use logout_all::{
-    AuthError, Sessions, Transport, Usage, Verified,
-    http::{OpenSignIn, SignInRequest},
+use logout_all::{Sessions, Usage, Verified};
+
+use crate::{
+    AuthRejection, AuthSession, MaybeSession, SignIn, middleware::Authenticated, presented,
 };
 
-use crate::{AuthRejection, middleware::Authenticated, presented};
-
-/// A live session: the handler runs for nobody else. Derefs to [`Verified`].
-///
-/// Never ask for an `Option` or a `Result` of it: the front page of this crate says why.
-#[derive(Clone, Debug)]
-pub struct AuthSession(Verified);
-
-/// A live session, or none where the request presents no token. Everything else is refused as
-/// usual, an outage as 503.
-#[derive(Clone, Debug)]
-pub struct MaybeSession(pub Option<AuthSession>);
-
-/// For the login route: who asks to sign in. Refuses requests of other sites.
-#[derive(Clone, Debug)]
-pub struct SignIn(SignInRequest);
-
-/// A sign-in whose ticket is taken: check the password, then [`finish`](SignInTicket::finish).
-pub type SignInTicket = OpenSignIn;
-
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, AuthRejection>>>>;
-
-impl AuthSession {
-    /// The proof itself, for code that knows no framework.
-    pub fn into_inner(self) -> Verified {
-        self.0
-    }
-}
-
-impl Deref for AuthSession {
-    type Target = Verified;
-
-    fn deref(&self) -> &Verified {
-        &self.0
-    }
-}
-
-impl SignIn {
-    /// Answers over that transport. Default: Bearer if that is on, else the cookie.
-    pub fn over(self, transport: Transport) -> Self {
-        Self(self.0.over(transport))
-    }
-
-    /// Takes the ticket, **before the password hash is read**; with none for an unknown name.
-    ///
-    /// # Errors
-    /// As [`SignInRequest::begin`].
-    pub async fn begin(self, user: Option<impl fmt::Display>) -> Result<SignInTicket, AuthError> {
-        self.0.begin(user).await
-    }
-
-    /// The request itself, for code that knows no framework.
-    pub fn into_inner(self) -> SignInRequest {
-        self.0
-    }
-}
-
-impl Deref for SignIn {
-    type Target = SignInRequest;
-
-    fn deref(&self) -> &SignInRequest {
-        &self.0
-    }
-}
 
 impl FromRequest for AuthSession {
     type Error = AuthRejection;

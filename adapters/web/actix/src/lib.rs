@@ -72,10 +72,10 @@ mod middleware;
 mod respond;
 mod routes;
 mod translate;
+mod types;
 
-pub use extract::{AuthSession, MaybeSession, SignIn, SignInTicket};
 pub use logout_all::*;
 pub use middleware::{AuthMiddleware, AuthService};
-pub use respond::{AuthRejection, AuthReply};
 pub use routes::routes;
 pub use translate::{ClientAddress, presented, read_body};
+pub use types::{AuthRejection, AuthReply, AuthSession, MaybeSession, SignIn, SignInTicket};

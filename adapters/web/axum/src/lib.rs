@@ -61,9 +61,9 @@
 mod extract;
 mod respond;
 mod routes;
+mod types;
 
-pub use extract::{AuthSession, MaybeSession, SignIn, SignInTicket};
 pub use logout_all::*;
 pub use logout_all_tower::{AuthLayer, ClientAddress};
-pub use respond::{AuthRejection, AuthReply};
 pub use routes::routes;
+pub use types::{AuthRejection, AuthReply, AuthSession, MaybeSession, SignIn, SignInTicket};

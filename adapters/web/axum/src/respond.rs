@@ -1,35 +1,12 @@
 //! Replies and refusals as Axum responses.
 
-use std::fmt;
-
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use logout_all::{AuthError, Denied, Reply, Usage, http::Refusal};
 use logout_all_tower::response;
 
-/// The library's answer, for a handler to return.
-#[derive(Clone, Debug)]
-pub struct AuthReply(Reply);
-
-/// A refusal, for a handler to return with `?` or to turn into a response. One that is made from
-/// an [`AuthError`] names the default realm in its challenge; one of the extractors the configured.
-#[derive(Clone, Debug)]
-pub struct AuthRejection(Refusal);
-
-impl AuthRejection {
-    /// Why.
-    pub fn error(&self) -> &AuthError {
-        self.0.error()
-    }
-}
-
-impl From<Reply> for AuthReply {
-    fn from(reply: Reply) -> Self {
-        Self(reply)
-    }
-}
+use crate::{AuthRejection, AuthReply};
 
 impl IntoResponse for AuthReply {
     fn into_response(self) -> Response {
@@ -37,44 +14,8 @@ impl IntoResponse for AuthReply {
     }
 }
 
-impl From<Refusal> for AuthRejection {
-    fn from(refusal: Refusal) -> Self {
-        Self(refusal)
-    }
-}
-
-impl From<AuthError> for AuthRejection {
-    fn from(error: AuthError) -> Self {
-        Self(Refusal::without_sessions(error))
-    }
-}
-
-impl From<Denied> for AuthRejection {
-    fn from(denied: Denied) -> Self {
-        AuthError::from(denied).into()
-    }
-}
-
-impl From<Usage> for AuthRejection {
-    fn from(usage: Usage) -> Self {
-        AuthError::from(usage).into()
-    }
-}
-
 impl IntoResponse for AuthRejection {
     fn into_response(self) -> Response {
         response::<Body>(self.0.into_reply())
-    }
-}
-
-impl fmt::Display for AuthRejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for AuthRejection {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
     }
 }

@@ -1,11 +1,6 @@
 //! Request guards. Each asks the core once; what another has found already is used.
 
-use std::{fmt, ops::Deref};
-
-use logout_all::{
-    AuthError, Transport, Verified,
-    http::{OpenSignIn, Refusal, SignInRequest},
-};
+use logout_all::http::Refusal;
 use rocket::{
     Ignite, Request, Rocket, Sentinel,
     http::Status,
@@ -13,69 +8,10 @@ use rocket::{
 };
 
 use crate::{
-    AuthRejection,
+    AuthRejection, AuthSession, MaybeSession, SignIn,
     found::{Attached, attached, authenticate, refuse},
     presented,
 };
-
-/// A live session: the handler runs for nobody else. Derefs to [`Verified`].
-#[derive(Clone, Debug)]
-pub struct AuthSession(Verified);
-
-/// A live session, or none where the request presents no token. Everything else is refused as
-/// usual, an outage as 503.
-#[derive(Clone, Debug)]
-pub struct MaybeSession(pub Option<AuthSession>);
-
-/// For the login route: who asks to sign in. Refuses requests of other sites.
-#[derive(Clone, Debug)]
-pub struct SignIn(SignInRequest);
-
-/// A sign-in whose ticket is taken: check the password, then [`finish`](SignInTicket::finish).
-pub type SignInTicket = OpenSignIn;
-
-impl AuthSession {
-    /// The proof itself, for code that knows no framework.
-    pub fn into_inner(self) -> Verified {
-        self.0
-    }
-}
-
-impl Deref for AuthSession {
-    type Target = Verified;
-
-    fn deref(&self) -> &Verified {
-        &self.0
-    }
-}
-
-impl SignIn {
-    /// Answers over that transport. Default: Bearer if that is on, else the cookie.
-    pub fn over(self, transport: Transport) -> Self {
-        Self(self.0.over(transport))
-    }
-
-    /// Takes the ticket, **before the password hash is read**; with none for an unknown name.
-    ///
-    /// # Errors
-    /// As [`SignInRequest::begin`].
-    pub async fn begin(self, user: Option<impl fmt::Display>) -> Result<SignInTicket, AuthError> {
-        self.0.begin(user).await
-    }
-
-    /// The request itself, for code that knows no framework.
-    pub fn into_inner(self) -> SignInRequest {
-        self.0
-    }
-}
-
-impl Deref for SignIn {
-    type Target = SignInRequest;
-
-    fn deref(&self) -> &SignInRequest {
-        &self.0
-    }
-}
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for AuthSession {

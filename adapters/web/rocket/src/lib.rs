@@ -71,24 +71,18 @@ mod guarded;
 mod respond;
 mod routes;
 mod translate;
+mod types;
 
-pub use extract::{AuthSession, MaybeSession, SignIn, SignInTicket};
 pub use fairing::AuthFairing;
 pub use guarded::Guarded;
 pub use logout_all::*;
-pub use respond::{AuthRejection, AuthReply};
 pub use routes::{catchers, routes};
 pub use translate::{ClientAddress, presented, read_body};
+pub use types::{AuthRejection, AuthReply, AuthSession, MaybeSession, SignIn, SignInTicket};
 
 /// What an application may share between threads and hand on.
 const _: () = {
     const fn shared<T: Clone + Send + Sync + 'static>() {}
     shared::<AuthFairing>();
-    shared::<AuthRejection>();
-    shared::<AuthReply>();
-    shared::<AuthSession>();
     shared::<Guarded>();
-    shared::<MaybeSession>();
-    shared::<SignIn>();
-    shared::<SignInTicket>();
 };

@@ -1,0 +1,3 @@
+//! The types that every adapter has, from the core.
+
+logout_all::adapter_types!();
