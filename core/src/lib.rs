@@ -46,6 +46,7 @@ pub mod store;
 pub mod token;
 pub mod wire;
 
+mod adapter;
 mod events;
 mod live;
 

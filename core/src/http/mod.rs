@@ -2,7 +2,6 @@
 //! router for the library's own. Adapters translate requests into `Presented` and `Reply`s into
 //! responses; everything is decided here.
 
-mod adapter;
 mod answers;
 mod body;
 mod guard;
