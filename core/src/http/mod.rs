@@ -12,5 +12,5 @@ mod sign_in;
 
 pub use body::{BODY_LIMIT, BodyError, read_json};
 pub use guard::Refusal;
-pub use passing::{Admitted, RenewedCookie};
+pub use passing::{Admitted, Anonymous, RenewedCookie};
 pub use sign_in::{OpenSignIn, SignInRequest};

@@ -16,6 +16,24 @@ pub struct Admitted {
     pub renewed_cookie: Option<RenewedCookie>,
 }
 
+/// What becomes of a request that presents no token, where a subtree is guarded as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    /// 401 `token-missing`.
+    #[default]
+    Refused,
+    /// It goes on without a session: pages that everybody may see. A token that is presented must be
+    /// good all the same.
+    LetThrough,
+}
+
+impl Anonymous {
+    /// Whether that request goes on.
+    pub fn lets_through(self, admitted: &Admitted) -> bool {
+        self == Self::LetThrough || admitted.session.is_some()
+    }
+}
+
 /// A cookie that was renewed in passing. Its `Debug` is redacted.
 #[derive(Clone)]
 pub struct RenewedCookie {
@@ -48,14 +66,23 @@ impl Sessions {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub async fn admit(&self, presented: &Presented<'_>) -> Result<Admitted, Refusal> {
+    pub async fn admit(
+        &self,
+        presented: &Presented<'_>,
+        anonymous: Anonymous,
+    ) -> Result<Admitted, Refusal> {
         let token = self.presented_token(presented);
         let token = token.map_err(|denied| self.refuse(denied.into(), presented))?;
-        let Some(token) = token else {
-            return Ok(Admitted { session: None, renewed_cookie: None });
+        let admitted = match token {
+            None => Ok(Admitted { session: None, renewed_cookie: None }),
+            Some(token) => self.admit_token(token, presented).await,
         };
-        let admitted = self.admit_token(token, presented).await;
-        admitted.map_err(|error| self.refuse(error, presented))
+        let admitted = admitted.map_err(|error| self.refuse(error, presented))?;
+        if anonymous.lets_through(&admitted) {
+            Ok(admitted)
+        } else {
+            Err(self.refuse_anonymous(presented))
+        }
     }
 
     async fn admit_token(

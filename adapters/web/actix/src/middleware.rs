@@ -16,7 +16,7 @@ use actix_web::{
 };
 use logout_all::{
     Sessions, Verified,
-    http::{Admitted, Refusal, RenewedCookie},
+    http::{Admitted, Anonymous, Refusal, RenewedCookie},
 };
 
 use crate::{
@@ -41,13 +41,6 @@ use crate::{
 pub struct AuthMiddleware {
     sessions: Sessions,
     anonymous: Anonymous,
-}
-
-/// What becomes of a request that presents no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Anonymous {
-    Refused,
-    LetThrough,
 }
 
 /// What [`AuthMiddleware`] makes of a service.
@@ -78,11 +71,8 @@ impl AuthMiddleware {
     }
 
     async fn admit(&self, request: &ServiceRequest) -> Result<Option<RenewedCookie>, Refusal> {
-        let presented = presented(request.request());
-        let Admitted { session, renewed_cookie } = self.sessions.admit(&presented).await?;
-        if session.is_none() && self.anonymous == Anonymous::Refused {
-            return Err(self.sessions.refuse_anonymous(&presented));
-        }
+        let admitted = self.sessions.admit(&presented(request.request()), self.anonymous).await?;
+        let Admitted { session, renewed_cookie } = admitted;
         let found = Authenticated { by: self.sessions.clone(), session };
         request.extensions_mut().insert(found);
         Ok(renewed_cookie)

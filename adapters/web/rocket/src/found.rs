@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use logout_all::{
     AuthError, Sessions, Usage,
-    http::{Admitted, Refusal},
+    http::{Admitted, Anonymous, Refusal},
 };
 use rocket::Request;
 use tokio::sync::OnceCell;
@@ -46,10 +46,10 @@ pub(crate) async fn authenticate<'a>(request: &'a Request<'_>) -> Result<&'a Adm
     Found::of(request).admitted.get_or_init(ask).await.as_ref().map_err(Clone::clone)
 }
 
-/// For a guarded mount: renews in passing.
+/// For a guarded mount, which judges about anonymous requests itself: renews in passing.
 pub(crate) async fn admit<'a>(request: &'a Request<'_>) -> Result<&'a Admitted, Refusal> {
     let sessions = attached(request)?;
-    let ask = || async { sessions.admit(&presented(request)).await };
+    let ask = || async { sessions.admit(&presented(request), Anonymous::LetThrough).await };
     Found::of(request).admitted.get_or_init(ask).await.as_ref().map_err(Clone::clone)
 }
 

@@ -1,5 +1,6 @@
 //! A guarded mount: routes that run for nobody without a session.
 
+use logout_all::http::Anonymous;
 use rocket::{
     Data, Request, Route,
     http::Status,
@@ -35,13 +36,6 @@ use crate::{
 pub struct Guarded {
     routes: Vec<Route>,
     anonymous: Anonymous,
-}
-
-/// What becomes of a request that presents no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Anonymous {
-    Refused,
-    LetThrough,
 }
 
 impl Guarded {
@@ -89,8 +83,7 @@ struct Behind {
 impl Handler for Behind {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let refusal = match admit(request).await {
-            Ok(admitted) if admitted.session.is_some() => None,
-            Ok(_) if self.anonymous == Anonymous::LetThrough => None,
+            Ok(admitted) if self.anonymous.lets_through(admitted) => None,
             Ok(_) => match attached(request) {
                 Ok(sessions) => Some(sessions.refuse_anonymous(&presented(request))),
                 Err(misconfigured) => Some(misconfigured),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::SET_COOKIE};
 use logout_all::{
     Sessions, Verified,
-    http::{Admitted, Refusal, RenewedCookie},
+    http::{Admitted, Anonymous, Refusal, RenewedCookie},
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -24,13 +24,6 @@ use crate::translate::{presented, response, unlogged};
 pub struct AuthLayer {
     sessions: Sessions,
     anonymous: Anonymous,
-}
-
-/// What becomes of a request that presents no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Anonymous {
-    Refused,
-    LetThrough,
 }
 
 /// What [`AuthLayer`] makes of a service.
@@ -63,14 +56,7 @@ impl AuthLayer {
 
     async fn admit<B>(&self, request: Request<B>) -> Result<(Request<B>, Admitted), Refusal> {
         let (mut parts, body) = request.into_parts();
-        let admitted = {
-            let presented = presented(&parts);
-            let admitted = self.sessions.admit(&presented).await?;
-            if admitted.session.is_none() && self.anonymous == Anonymous::Refused {
-                return Err(self.sessions.refuse_anonymous(&presented));
-            }
-            admitted
-        };
+        let admitted = self.sessions.admit(&presented(&parts), self.anonymous).await?;
         let found = Authenticated::by(&self.sessions, admitted.session.clone());
         parts.extensions.insert(found);
         Ok((Request::from_parts(parts, body), admitted))
