@@ -20,4 +20,5 @@ mod postgres;
 mod proxy;
 mod read_only;
 mod schema;
+mod terminator;
 mod tls;

@@ -58,9 +58,13 @@ impl Postgres {
         server
     }
 
-    /// One that speaks TLS alone, with this certificate and key (PEM).
-    pub(crate) async fn start_with_tls(certificate: &str, key: &str) -> Self {
+    /// One that speaks TLS alone, with this certificate and key (PEM). None where the server's programs
+    /// were built without.
+    pub(crate) async fn start_with_tls(certificate: &str, key: &str) -> Option<Self> {
         let mut server = Self::new().await;
+        if !server.knows_tls() {
+            return None;
+        }
         let data = server.folder.path().join("data");
         for (name, text) in [
             ("server.crt", certificate),
@@ -76,7 +80,15 @@ impl Postgres {
             server.own(&file);
         }
         server.restart().await;
-        server
+        Some(server)
+    }
+
+    fn knows_tls(&self) -> bool {
+        let mut asked = self.command("postgres");
+        asked.args(["-C", "ssl_library", "-D"]).arg(self.folder.path().join("data"));
+        let told = self.owned(&mut asked).output().unwrap();
+        assert!(told.status.success(), "postgres: {}", String::from_utf8_lossy(&told.stderr));
+        !told.stdout.trim_ascii().is_empty()
     }
 
     async fn new() -> Self {
@@ -99,7 +111,12 @@ impl Postgres {
 
     /// By that name of this machine.
     pub(crate) fn url_of(&self, host: &str) -> String {
-        format!("postgres://postgres:{}@{host}:{}/postgres", self.password, self.port)
+        self.url_at(host, self.port)
+    }
+
+    /// Through that port.
+    pub(crate) fn url_at(&self, host: &str, port: u16) -> String {
+        format!("postgres://postgres:{}@{host}:{port}/postgres", self.password)
     }
 
     /// As the superuser, past every proxy.
