@@ -46,8 +46,7 @@ impl FromRef<Server> for Sessions {
 /// All routes of the example.
 pub fn router(app: App) -> Router {
     let sessions = app.sessions().clone();
-    // A subtree is guarded as a whole, fallbacks too: no handler in it runs for nobody, and nobody
-    // learns what is there.
+    // A subtree is guarded as a whole, fallbacks too: no handler in it runs for nobody.
     let private = Router::new()
         .route("/report", get(handlers::report).post(handlers::report))
         .fallback(answers::not_found)

@@ -40,8 +40,7 @@ pub fn rocket(app: App, config: Config) -> Rocket<Build> {
         .manage(app)
         .mount("/", handlers::public())
         .mount("/", answers::pages())
-        // A subtree is guarded as a whole: no handler in it runs for nobody, and nobody learns what is
-        // there.
+        // A subtree is guarded as a whole: no handler in it runs for nobody.
         .mount("/private", Guarded::new(handlers::private()).and_the_rest())
         .mount("/auth", routes(&sessions))
         .register("/auth", catchers(&sessions))

@@ -7,7 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{App, Door, Options, Shutdown, StartError, Started, shutdown::shutdown, start};
 
@@ -59,22 +62,24 @@ fn with_causes(error: &dyn Error) -> String {
 
 /// Standard output is for the announcement alone.
 fn log_to_stderr(filter: &str) {
-    // On `debug` and below the driver of PostgreSQL logs the values of its statements (the hashes of
-    // passwords, the ids of tokens), and Rocket whole requests; on `info` it says a dozen lines of
-    // each.
-    let mut filter = EnvFilter::new(filter);
-    for quiet in ["tokio_postgres=info", "rocket=off"] {
-        if let Ok(quiet) = quiet.parse() {
-            filter = filter.add_directive(quiet);
-        }
-    }
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         // It would complain with `eprintln!`, which panics where standard error is closed.
-        .log_internal_errors(false)
+        .log_internal_errors(false);
+    tracing_subscriber::registry()
+        .with(EnvFilter::new(filter))
+        .with(filter_fn(|record| tells_no_secret(record.target(), *record.level())))
+        .with(lines)
         .init();
+}
+
+/// Beside the filter that was asked for, whose most specific directive would win: on `debug` and below
+/// the driver of PostgreSQL logs the values of its statements (the hashes of passwords, the ids of
+/// tokens), and Rocket whole requests; on `info` it says a dozen lines of each.
+fn tells_no_secret(target: &str, level: Level) -> bool {
+    let is_of = |name: &str| target.split("::").next() == Some(name);
+    !(is_of("rocket") || is_of("tokio_postgres") && level > Level::INFO)
 }
 
 /// Whoever started the server need not read what it prints: `println!` would panic then.

@@ -44,7 +44,7 @@
 //! `Option<AuthSession>` does not compile, on purpose: it would turn an outage into a guest. Use
 //! [`MaybeSession`].
 //!
-//! ```compile_fail
+//! ```compile_fail,E0277
 //! # use logout_all_axum::{AuthSession, Sessions};
 //! async fn hello(session: Option<AuthSession>) {}
 //! let _: axum::Router<Sessions> = axum::Router::new().route("/", axum::routing::get(hello));
@@ -52,7 +52,7 @@
 //!
 //! An [`AuthSession`] cannot be made by hand:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0423
 //! # fn f(verified: logout_all_axum::Verified) -> logout_all_axum::AuthSession {
 //! logout_all_axum::AuthSession(verified)
 //! # }

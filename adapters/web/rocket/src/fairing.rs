@@ -87,19 +87,19 @@ const OF_THE_ANSWER: [&str; 13] = [
     "WWW-Authenticate",
 ];
 
-fn replace<'r>(answer: &mut Response<'r>, by: Response<'r>) {
-    let is_gone = |name: &str| {
-        let describes = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"));
+/// Nothing of the answer is left but headers that do not describe it: no body where the refusal has
+/// none, and no upgrade, whose handler would have the connection.
+fn replace<'r>(answer: &mut Response<'r>, mut by: Response<'r>) {
+    let describes = |name: &str| {
+        let content = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"));
         let is_policy = name.to_ascii_lowercase().starts_with("content-security-policy");
         let known = OF_THE_ANSWER.iter().any(|known| known.eq_ignore_ascii_case(name));
-        known || describes && !is_policy
+        known || content && !is_policy
     };
-    let names = answer.headers().iter().map(|header| header.name.to_string());
-    let gone: Vec<String> = names.filter(|name| is_gone(name)).collect();
-    for name in gone {
-        answer.remove_header(&name);
+    for header in answer.headers().iter().filter(|header| !describes(header.name.as_str())) {
+        by.adjoin_raw_header(header.name.to_string(), header.value.to_string());
     }
-    answer.merge(by);
+    *answer = by;
 }
 
 fn set_renewed(answer: &mut Response<'_>, cookie: &RenewedCookie) {

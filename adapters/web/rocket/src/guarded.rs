@@ -52,7 +52,7 @@ impl Guarded {
     }
 
     /// Guards what is not there as well: below the mount, a stranger gets the same refusal from every
-    /// path and method, and learns nothing of what there is. Whoever passes gets Rocket's 404. One
+    /// path, by every method that Rocket knows, and learns nothing of what there is. Whoever passes gets Rocket's 404. One
     /// such mount under a path.
     pub fn and_the_rest(mut self) -> Self {
         let nothing = |method| Route::ranked(isize::MAX, method, "/<tail..>", Nothing);

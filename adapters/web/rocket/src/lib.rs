@@ -48,7 +48,7 @@
 //!
 //! An [`AuthSession`] cannot be made by hand:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0423
 //! # fn f(verified: logout_all_rocket::Verified) -> logout_all_rocket::AuthSession {
 //! logout_all_rocket::AuthSession(verified)
 //! # }

@@ -188,6 +188,7 @@ async fn a_denial_may_be_a_redirect() {
     assert_eq!(answer.status(), Status::SeeOther);
     assert_eq!(header(&answer, "location"), ["/login"]);
     assert_eq!(header(&answer, "cache-control"), ["no-store"]);
+    assert_eq!(answer.into_string().await.unwrap_or_default(), "", "a catcher's page");
     let answer = load_from("cross-site", &client, "POST", "/leave", Some(&token)).await;
     assert_eq!(answer.status(), Status::Forbidden, "the others stay as they are");
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Mutex};
 
 use logout_all::{
     AuthError, By, Denied, EndReason, Problem, Sessions, Transport, Usage, UserId, Verified,
-    http::{BodyError, Refusal},
+    http::{Anonymous, BodyError, Refusal},
     wire::Presented,
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -221,10 +221,7 @@ impl App {
 
     /// As a layer does it: the handler runs inside, and a renewed cookie is set on what it answers.
     async fn report(&self, presented: &Presented<'_>) -> Result<Response, No> {
-        let admitted = self.sessions.admit(presented).await?;
-        if admitted.session.is_none() {
-            return Err(self.sessions.refuse_anonymous(presented).into());
-        }
+        let admitted = self.sessions.admit(presented, Anonymous::Refused).await?;
         let mut response = Response::new(200).with("text/plain; charset=utf-8", "the report");
         if let Some(cookie) = admitted.renewed_cookie.as_ref().and_then(|c| c.unless_set([])) {
             response.headers.push(("Set-Cookie".to_owned(), cookie.to_owned()));

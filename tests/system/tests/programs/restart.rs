@@ -67,7 +67,10 @@ pub(crate) async fn two_processes_that_start_at_once_agree(home: Home) {
 /// "No token, refTokID, key or cookie value in any log line … at any level", and no password: neither
 /// the database's nor, as its driver would log it on `debug`, a hash of a user's.
 pub(crate) async fn no_secret_is_printed_or_logged_at_any_level(home: Home) {
-    let mut command = home.command(&["--log", "trace,tokio_postgres=trace"]);
+    let mut command = home.command(&[
+        "--log",
+        "trace,tokio_postgres::query=trace,rocket::server=trace,rocket::request=trace",
+    ]);
     command.env_remove("SESSION_KEY");
     let mut server = Starting::new(command, home.folder()).ready();
     let token = sign_in(&server).await;
