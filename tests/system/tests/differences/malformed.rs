@@ -41,8 +41,17 @@ pub(crate) fn requests() -> Vec<(String, Vec<u8>)> {
             "a bare line feed",
             "GET /me HTTP/1.1\nHost: app.example:3000\nConnection: close\n\n".to_owned(),
         ),
+        ("97 headers", with("X-Test: 1\r\n".repeat(94).trim_end())),
         ("200 headers", with(many.trim_end())),
         ("a header of 20 KiB", with(&format!("X-Test: {}", "x".repeat(20_000)))),
+        ("a header of 300 KiB", with(&format!("X-Test: {}", "x".repeat(300_000)))),
+        ("one length twice", post("Content-Length: 13\r\nContent-Length: 13", label)),
+        (
+            "chunks, said twice",
+            post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+        ),
+        ("chunks, compressed", post("Transfer-Encoding: gzip, chunked", "0\r\n\r\n")),
+        ("a POST of HTTP/1.0 without a length", "POST /login HTTP/1.0\r\n\r\n".to_owned()),
         ("two lengths", post("Content-Length: 13\r\nContent-Length: 14", label)),
         (
             "a length and chunks",

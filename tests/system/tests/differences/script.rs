@@ -211,6 +211,24 @@ fn sites() -> Vec<Ask> {
             asks.push(lines.iter().fold(asked, Ask::header));
         }
     }
+    // The target of a proxy's request names a host of its own (RFC 9112, 3.2.2).
+    for (note, target, origin) in [
+        ("Origin of the target", "http://evil.example/me", "http://evil.example"),
+        ("Origin of the Host", "http://evil.example/me", "http://app.example:3000"),
+        ("Origin of both", "http://app.example:3000/me", "http://app.example:3000"),
+    ] {
+        let asked = ask("POST", target).note(note).header("Cookie: <cookie>");
+        asks.push(asked.header(format!("Origin: {origin}")));
+    }
+    let odd = |note, lines: &[&[u8]]| {
+        let asked = ask("POST", "/me").note(note).header("Cookie: <cookie>");
+        lines.iter().fold(asked, Ask::header)
+    };
+    asks.push(odd(
+        "Sec-Fetch-Site not in UTF-8, own Origin",
+        &[b"Sec-Fetch-Site: cross-site\xff", b"Origin: http://app.example:3000"],
+    ));
+    asks.push(odd("Origin not in UTF-8", &[b"Origin: http://app.example:3000\xff"]));
     let upgrade = |asked: Ask| {
         asked.note("an upgrade").header("Upgrade: websocket").header("Cookie: <cookie>")
     };
@@ -302,6 +320,10 @@ fn applications() -> Vec<Ask> {
             .header("X-Admin-Token: <admin>")
             .header("X-Admin-Token: <admin>"),
         admin("/admin/users/<name>/lock").note("token not in UTF-8").header(b"X-Admin-Token: \xff"),
+        admin("/admin/users/<name>/lock")
+            .note("token, and one not in UTF-8")
+            .header("X-Admin-Token: <admin>")
+            .header(b"X-Admin-Token: \xff"),
         admin("/admin/users/<name>/unlock").note("token").header("X-Admin-Token: <admin>"),
         admin("/admin/users/nobody/lock").note("token").header("X-Admin-Token: <admin>"),
         admin("/admin/users/a%2Fb/lock").note("token").header("X-Admin-Token: <admin>"),
