@@ -79,3 +79,9 @@ pub use middleware::{AuthMiddleware, AuthService};
 pub use routes::routes;
 pub use translate::{ClientAddress, presented, read_body};
 pub use types::{AuthRejection, AuthReply, AuthSession, MaybeSession, SignIn, SignInTicket};
+
+/// What an application may share between threads and hand on.
+const _: () = {
+    const fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<AuthMiddleware>();
+};

@@ -34,3 +34,9 @@ mod translate;
 pub use layer::{AuthLayer, AuthService, Authenticated};
 pub use logout_all;
 pub use translate::{ClientAddress, presented, read_body, response};
+
+/// What an application may share between threads and hand on.
+const _: () = {
+    const fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<AuthLayer>();
+};
