@@ -231,7 +231,8 @@ impl StoreFactory for Redis {
     async fn fresh(&self) -> Result<Fresh<RedisStore>, FactoryError> {
         let prefix = Prefix::new()?;
         let clock = Clock::system();
-        let builder = RedisStore::builder(prefix.url()).prefix(prefix.name()).danger_clock(clock.clone());
+        let builder =
+            RedisStore::builder(prefix.url()).prefix(prefix.name()).danger_clock(clock.clone());
         let (store, second) = (builder.connect().await?, builder.connect().await?);
         Ok(Fresh::new(store, clock).second(second).keep_alive(prefix))
     }

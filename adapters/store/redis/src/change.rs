@@ -118,6 +118,8 @@ pub(crate) enum Index {
 pub(crate) enum Decision<T> {
     /// There is nothing to write.
     Answer(T),
+    /// It cannot be: nothing is written.
+    Refuse(StoreError),
     /// This is the answer once it is written.
     Write(Plan, T),
 }
@@ -246,14 +248,15 @@ impl Shared {
         line: &Line,
         user: Option<&UserId>,
         which: Which,
-        decide: impl Fn(&View) -> Result<Decision<T>, StoreError>,
+        decide: impl Fn(&View) -> Decision<T>,
     ) -> Result<T, Fault> {
         let began = Instant::now();
         let mut lost = 0_u64;
         loop {
             let view = self.read(line, user, which).await?;
-            let (plan, answer) = match decide(&view)? {
+            let (plan, answer) = match decide(&view) {
                 Decision::Answer(answer) => return Ok(answer),
+                Decision::Refuse(error) => return Err(error.into()),
                 Decision::Write(plan, answer) => (plan, answer),
             };
             let call = self.commit(user, which, &view, &plan)?;

@@ -1,14 +1,14 @@
 //! Endings: what they take, the fence, the journal.
 
 use logout_all::{
-    By, EndReason, Ended, Epochs, Guid, SessionRow, StoreError,
+    By, EndReason, Ended, Epochs, Guid, SessionRow,
     scheme::to_micros,
     store::{Ending, Scope},
 };
 
 use crate::change::{Decision, Entry, Index, Plan, Purpose, Stored, View};
 
-pub(crate) fn end(view: &View, ending: &Ending) -> Result<Decision<Ended>, StoreError> {
+pub(crate) fn end(view: &View, ending: &Ending) -> Decision<Ended> {
     let scope = ending.scope;
     let takes = |row: &SessionRow| scope.takes(row.guid, row.created_at, row.token_born_at());
     let lives = |row: &SessionRow| row.is_live(view.epochs, view.now);
@@ -41,31 +41,27 @@ pub(crate) fn end(view: &View, ending: &Ending) -> Result<Decision<Ended>, Store
             plan.index = Index::Gone;
         }
     } else if plan.removals.is_empty() {
-        return Ok(Decision::Answer(Ended { guids }));
+        return Decision::Answer(Ended { guids });
     }
-    Ok(Decision::Write(plan, Ended { guids }))
+    Decision::Write(plan, Ended { guids })
 }
 
 /// Bumps the global epoch: one field, however many sessions there are.
-pub(crate) fn end_everyone(
-    view: &View,
-    reason: EndReason,
-    by: &By,
-) -> Result<Decision<()>, StoreError> {
+pub(crate) fn end_everyone(view: &View, reason: EndReason, by: &By) -> Decision<()> {
     let plan = Plan {
         global_epoch: Some(Epochs::bumped(view.epochs.global, to_micros(view.now))),
         entries: vec![Entry::new(None, reason, by)],
         purpose: Purpose::Ending,
         ..Plan::default()
     };
-    Ok(Decision::Write(plan, ()))
+    Decision::Write(plan, ())
 }
 
-pub(crate) fn announce_changed(by: &By) -> Result<Decision<()>, StoreError> {
+pub(crate) fn announce_changed(by: &By) -> Decision<()> {
     let plan = Plan {
         entries: vec![Entry::new(None, EndReason::Changed, by)],
         purpose: Purpose::Ending,
         ..Plan::default()
     };
-    Ok(Decision::Write(plan, ()))
+    Decision::Write(plan, ())
 }

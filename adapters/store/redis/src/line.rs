@@ -73,13 +73,11 @@ impl Line {
         wait: Duration,
     ) -> Result<Result<Value, RedisError>, Fault> {
         let mut connection = held.connection.clone();
-        match timeout(wait, connection.req_packed_command(command)).await {
-            Ok(answer) => Ok(answer.and_then(Value::extract_error)),
-            Err(_) => {
-                self.leave(held).await;
-                Err(Fault::silent())
-            }
+        if let Ok(answer) = timeout(wait, connection.req_packed_command(command)).await {
+            return Ok(answer.and_then(Value::extract_error));
         }
+        self.leave(held).await;
+        Err(Fault::silent())
     }
 
     async fn sorted(&self, held: &Held, answer: Result<Value, RedisError>) -> Result<Value, Fault> {
@@ -115,13 +113,11 @@ impl Line {
         {
             return Err(Fault::Connection(error.clone()));
         }
-        let made = match timeout(CONNECT_WAIT, self.reach.connect()).await {
-            Ok(made) => made,
-            Err(_) => {
-                let message = format!("Redis accepted no connection within {CONNECT_WAIT:?}");
-                Err(StoreError::new(StoreErrorKind::TimedOut, message))
-            }
+        let late = |_| {
+            let message = format!("Redis accepted no connection within {CONNECT_WAIT:?}");
+            Err(StoreError::new(StoreErrorKind::TimedOut, message))
         };
+        let made = timeout(CONNECT_WAIT, self.reach.connect()).await.unwrap_or_else(late);
         match made {
             Ok(connection) => {
                 state.made += 1;

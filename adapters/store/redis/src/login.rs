@@ -9,14 +9,14 @@ use logout_all::{
 
 use crate::change::{Decision, Entry, Index, Plan, View};
 
-pub(crate) fn insert(view: &View, login: &NewSession) -> Result<Decision<Inserted>, StoreError> {
+pub(crate) fn insert(view: &View, login: &NewSession) -> Decision<Inserted> {
     let Admission::Row(row) = login.admit(view.epochs, view.now) else {
-        return Ok(Decision::Answer(Inserted::Overtaken));
+        return Decision::Answer(Inserted::Overtaken);
     };
     let field = login.guid.to_string().into_bytes();
     if view.rows.iter().any(|stored| stored.field == field) {
         let message = "the new session's id is in use already; nothing was stored";
-        return Err(StoreError::new(StoreErrorKind::Corrupt, message));
+        return Decision::Refuse(StoreError::new(StoreErrorKind::Corrupt, message));
     }
     let mut live: Vec<&SessionRow> = view.live().collect();
     live.sort_by_key(|row| (row.last_seen_at, row.created_at, row.guid));
@@ -28,7 +28,7 @@ pub(crate) fn insert(view: &View, login: &NewSession) -> Result<Decision<Inserte
     let evict = match login.device_limit.overflow(staying.len()) {
         Overflow::Fits => 0,
         Overflow::Evict(count) => count,
-        Overflow::Refuse => return Ok(Decision::Answer(Inserted::LimitReached)),
+        Overflow::Refuse => return Decision::Answer(Inserted::LimitReached),
     };
     let evicted: Vec<Guid> = staying.into_iter().take(evict).collect();
     let mut replaced: Vec<Guid> = Vec::new();
@@ -50,5 +50,5 @@ pub(crate) fn insert(view: &View, login: &NewSession) -> Result<Decision<Inserte
         puts: vec![(*row).clone()],
         ..Plan::default()
     };
-    Ok(Decision::Write(plan, Inserted::Stored { row, evicted, replaced }))
+    Decision::Write(plan, Inserted::Stored { row, evicted, replaced })
 }

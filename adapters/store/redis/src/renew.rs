@@ -1,13 +1,13 @@
 //! Changes of one live row: rotation, re-mint, touch, label.
 
 use logout_all::{
-    Label, SessionRow, StoreError,
+    Label, SessionRow,
     store::{Confirm, Remint, RemintOf, Rotation, Swap, Touch},
 };
 
 use crate::change::{Decision, Plan, View};
 
-pub(crate) fn rotate(view: &View, rotation: &Rotation) -> Result<Decision<Swap>, StoreError> {
+pub(crate) fn rotate(view: &View, rotation: &Rotation) -> Decision<Swap> {
     let changed = changed(view, |row| {
         let expected = row.ref_tok_id == rotation.expected;
         if expected {
@@ -18,7 +18,7 @@ pub(crate) fn rotate(view: &View, rotation: &Rotation) -> Result<Decision<Swap>,
     swapped(changed)
 }
 
-pub(crate) fn remint(view: &View, remint: &Remint) -> Result<Decision<Swap>, StoreError> {
+pub(crate) fn remint(view: &View, remint: &Remint) -> Decision<Swap> {
     let changed = changed(view, |row| {
         let allowed = remint.of == RemintOf::Any || row.confirmed_at.is_none();
         let expected = row.ref_tok_id == remint.expected && allowed;
@@ -33,7 +33,7 @@ pub(crate) fn remint(view: &View, remint: &Remint) -> Result<Decision<Swap>, Sto
 }
 
 /// All touches of one session, in their order.
-pub(crate) fn touch(view: &View, touches: &[Touch]) -> Result<Decision<()>, StoreError> {
+pub(crate) fn touch(view: &View, touches: &[Touch]) -> Decision<()> {
     let changed = changed(view, |row| {
         let before = row.clone();
         for touch in touches.iter().filter(|touch| touch.ref_tok_id == before.ref_tok_id) {
@@ -48,24 +48,21 @@ pub(crate) fn touch(view: &View, touches: &[Touch]) -> Result<Decision<()>, Stor
         }
         *row != before
     });
-    Ok(match changed {
+    match changed {
         None => Decision::Answer(()),
         Some(row) => Decision::Write(put(row), ()),
-    })
+    }
 }
 
-pub(crate) fn relabel(
-    view: &View,
-    label: Option<&Label>,
-) -> Result<Decision<Option<SessionRow>>, StoreError> {
+pub(crate) fn relabel(view: &View, label: Option<&Label>) -> Decision<Option<SessionRow>> {
     let changed = changed(view, |row| {
         row.label = label.cloned();
         true
     });
-    Ok(match changed {
+    match changed {
         None => Decision::Answer(None),
         Some(row) => Decision::Write(put(row.clone()), Some(row)),
-    })
+    }
 }
 
 /// The row after the change, if there is such a live row and the change took place.
@@ -78,9 +75,9 @@ fn put(row: SessionRow) -> Plan {
     Plan { puts: vec![row], ..Plan::default() }
 }
 
-fn swapped(changed: Option<SessionRow>) -> Result<Decision<Swap>, StoreError> {
-    Ok(match changed {
+fn swapped(changed: Option<SessionRow>) -> Decision<Swap> {
+    match changed {
         None => Decision::Answer(Swap::Lost),
         Some(row) => Decision::Write(put(row.clone()), Swap::Done(Box::new(row))),
-    })
+    }
 }

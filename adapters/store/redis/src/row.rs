@@ -104,9 +104,10 @@ pub(crate) fn unpack(user: &UserId, guid: Guid, stored: &[u8]) -> Result<Session
         limits: Limits {
             idle: Duration::from_micros(packed.15),
             absolute: Duration::from_micros(packed.16),
-            persistence: match packed.17 {
-                true => Persistence::Persistent,
-                false => Persistence::BrowserSession,
+            persistence: if packed.17 {
+                Persistence::Persistent
+            } else {
+                Persistence::BrowserSession
             },
         },
         expires_at: at(packed.18),

@@ -34,9 +34,8 @@ pub(crate) async fn sweep(shared: &Shared, line: &Line, limit: usize) -> Result<
         let room = limit - swept.sessions;
         // What cannot be an id was written by another hand.
         let Ok(user) = UserId::new(&user) else { continue };
-        swept.sessions += shared
-            .change(line, Some(&user), Which::All, |view| Ok(remove_dead(view, room)))
-            .await?;
+        swept.sessions +=
+            shared.change(line, Some(&user), Which::All, |view| remove_dead(view, room)).await?;
         if swept.sessions == limit {
             break;
         }

@@ -26,7 +26,8 @@ impl Home {
     pub(crate) async fn new(framework: Framework, store: Store) -> Self {
         let database = match store {
             Store::Postgres => Some(Database::new().await.unwrap()),
-            Store::Memory | Store::Sqlite => None,
+            // Over Redis no program is run here: these tests look into tables.
+            Store::Memory | Store::Sqlite | Store::Redis => None,
         };
         Self { framework, store, folder: tempfile::tempdir().unwrap(), database }
     }
@@ -58,7 +59,7 @@ impl Home {
         let stored = match self.store {
             Store::Memory => &["--store", "memory"][..],
             Store::Sqlite => &["--store", "sqlite:demo.db"],
-            Store::Postgres => &[],
+            Store::Postgres | Store::Redis => &[],
         };
         let all = listening.into_iter().chain(stored.iter().chain(arguments).map(OsString::from));
         let mut command = program::command(self.framework, self.folder(), all);

@@ -9,6 +9,8 @@
 
 #[path = "../database/mod.rs"]
 mod database;
+#[path = "../keys/mod.rs"]
+mod keys;
 #[path = "../servers/mod.rs"]
 mod servers;
 #[path = "../talk/mod.rs"]
