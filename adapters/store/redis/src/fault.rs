@@ -39,7 +39,10 @@ impl Fault {
                 "the Redis server takes no writes: it is a replica now?",
             )),
             ErrorKind::Server(_) | ErrorKind::Extension => {
+                // Redis 6.2 tells of it inside the error of the script.
+                let full = error.detail().is_some_and(|detail| detail.contains("-OOM "));
                 let message = match error.code() {
+                    _ if full => "Redis is out of memory (maxmemory); nothing was changed",
                     Some("OOM") => "Redis is out of memory (maxmemory); nothing was changed",
                     Some("READONLY") => "the Redis server takes no writes: it is a replica now?",
                     Some("MISCONF") => "Redis cannot write to its disk and takes no changes",

@@ -44,7 +44,7 @@ async fn the_longest_session_of_a_user_decides() {
     let days = |left: i64| left / 86_400_000;
     assert_eq!(days(server.ask("PTTL logout-all:{ada}:sessions")), 14);
     let login = login_of(&store, &ada).await;
-    let brief = Limits { idle: Duration::from_secs(60), ..login.limits };
+    let brief = Limits { idle: Duration::from_mins(1), ..login.limits };
     stored(store.insert(&NewSession { limits: brief, ..login }).await.unwrap());
     assert_eq!(days(server.ask("PTTL logout-all:{ada}:sessions")), 14);
     let touch = Touch {
@@ -66,15 +66,15 @@ async fn the_longest_session_of_a_user_decides() {
 async fn memory_per_session() {
     let server = Server::start(&[]);
     let store = server.store().await;
-    let used = || {
+    let memory = || {
         let info: String = server.ask("INFO memory");
         let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
         line.trim().parse::<usize>().unwrap()
     };
-    let before = used();
+    let before = memory();
     let agent = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
     for (users, devices) in [(10_000, 1), (1_000, 10)] {
-        let start = used();
+        let start = memory();
         for number in 0..users {
             let user = user(&format!("user-{devices}-{number}"));
             for _ in 0..devices {
@@ -83,8 +83,8 @@ async fn memory_per_session() {
                 store.insert(&NewSession { user_agent, ..login }).await.unwrap();
             }
         }
-        let each = (used() - start) / (users * devices);
+        let each = (memory() - start) / (users * devices);
         println!("{users} users with {devices} devices: {each} bytes per session");
     }
-    println!("in all {} bytes", used() - before);
+    println!("in all {} bytes", memory() - before);
 }

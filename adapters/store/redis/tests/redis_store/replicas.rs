@@ -38,3 +38,22 @@ async fn an_ending_that_was_reported_is_on_the_replica() {
     // And the failed endings of the beginning are in it once.
     assert_eq!(ours.last_seq, 1 + 10);
 }
+
+/// `min-replicas-to-write`: "a primary that was cut off from its replicas then refuses reads and
+/// writes of the store".
+#[tokio::test]
+async fn a_primary_without_the_replicas_that_it_needs_answers_nobody() {
+    let server = Server::start(&[]);
+    let (store, ada) = (server.store().await, user("ada"));
+    let row = sign_in(&store, &ada).await;
+    server.ask::<()>("CONFIG SET min-replicas-to-write 1");
+    if server.ask::<String>("INFO server").contains("redis_version:6.") {
+        // Redis 6.2 asks no script for replicas: so says the page.
+        assert!(lives(&store, &row).await);
+        return;
+    }
+    assert!(store.lookup(&ada, row.guid).await.is_err());
+    assert!(end(&store, &ada, Scope::All).await.is_err());
+    server.ask::<()>("CONFIG SET min-replicas-to-write 0");
+    assert!(lives(&store, &row).await);
+}
