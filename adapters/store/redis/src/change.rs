@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     fault::Fault,
     keys::Keys,
-    line::Line,
+    line::{Held, Line},
     row,
     script::{self, Call},
 };
@@ -56,6 +56,8 @@ pub(crate) struct View {
     pub(crate) now: SystemTime,
     pub(crate) epochs: Epochs,
     pub(crate) rows: Vec<Stored>,
+    /// What it was read over, and will be written over.
+    held: Held,
     store_id: String,
     global_epoch: String,
     epoch: Option<String>,
@@ -143,9 +145,17 @@ impl View {
 impl Shared {
     /// Reads over one connection after the other, until one answers.
     pub(crate) async fn ask(&self, line: &Line, call: &Call) -> Result<Value, Fault> {
+        self.ask_held(line, call).await.map(|(answer, _)| answer)
+    }
+
+    async fn ask_held(&self, line: &Line, call: &Call) -> Result<(Value, Held), Fault> {
+        let once = async || {
+            let held = line.hold().await?;
+            Ok((line.call_over(&held, call, READ_WAIT).await?, held))
+        };
         let mut tried = 1;
         loop {
-            match line.call(call, READ_WAIT).await {
+            match once().await {
                 Err(Fault::Connection(_)) if tried < READS => tried += 1,
                 answer => return answer,
             }
@@ -170,8 +180,8 @@ impl Shared {
         )
         .with(wanted);
         for _ in 0..READS {
-            let answer: Vec<Value> = take(self.ask(line, &call).await?)?;
-            if let Some(view) = self.view(answer, user)? {
+            let (answer, held) = self.ask_held(line, &call).await?;
+            if let Some(view) = self.view(take(answer)?, held, user)? {
                 return Ok(view);
             }
             self.make(line).await?;
@@ -180,7 +190,12 @@ impl Shared {
     }
 
     /// None where there is no store.
-    fn view(&self, answer: Vec<Value>, user: Option<&UserId>) -> Result<Option<View>, Fault> {
+    fn view(
+        &self,
+        answer: Vec<Value>,
+        held: Held,
+        user: Option<&UserId>,
+    ) -> Result<Option<View>, Fault> {
         let mut values = answer.into_iter();
         let now = self.instant(&mut values)?;
         let store_id: Option<String> = next(&mut values)?;
@@ -203,7 +218,7 @@ impl Shared {
             };
             rows.push(Stored { field, bytes, row });
         }
-        Ok(Some(View { now, epochs, rows, store_id, global_epoch, epoch }))
+        Ok(Some(View { now, epochs, rows, held, store_id, global_epoch, epoch }))
     }
 
     /// The store's clock, as a script tells it.
@@ -250,20 +265,32 @@ impl Shared {
         which: Which,
         decide: impl Fn(&View) -> Decision<T>,
     ) -> Result<T, Fault> {
+        self.change_held(line, user, which, decide).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, with the connection over which the answer came to be: it wrote the change, or read
+    /// that there was none to write.
+    pub(crate) async fn change_held<T>(
+        &self,
+        line: &Line,
+        user: Option<&UserId>,
+        which: Which,
+        decide: impl Fn(&View) -> Decision<T>,
+    ) -> Result<(T, Held), Fault> {
         let began = Instant::now();
         let mut lost = 0_u64;
         loop {
             let view = self.read(line, user, which).await?;
             let (plan, answer) = match decide(&view) {
-                Decision::Answer(answer) => return Ok(answer),
+                Decision::Answer(answer) => return Ok((answer, view.held)),
                 Decision::Refuse(error) => return Err(error.into()),
                 Decision::Write(plan, answer) => (plan, answer),
             };
             let call = self.commit(user, which, &view, &plan)?;
             // One answer is enough: a change that perhaps took place is not sent again.
-            let written = line.call(&call, COMMIT_WAIT).await.map_err(Fault::of_commit)?;
-            if take::<i64>(written)? == 1 {
-                return Ok(answer);
+            let written = line.call_over(&view.held, &call, COMMIT_WAIT).await;
+            if take::<i64>(written.map_err(Fault::of_commit)?)? == 1 {
+                return Ok((answer, view.held));
             }
             if began.elapsed() > CONTEST {
                 let message = "other changes of the same user came first for 3 s; nothing was \

@@ -36,8 +36,9 @@ struct State {
     failed: Option<(Instant, StoreError)>,
 }
 
+/// A connection as it was found: what is asked over it goes to the server that answered before.
 #[derive(Clone)]
-struct Held {
+pub(crate) struct Held {
     number: u64,
     connection: MultiplexedConnection,
 }
@@ -49,20 +50,36 @@ impl Line {
 
     /// Calls a script by its hash, or whole where the server has lost it.
     pub(crate) async fn call(&self, call: &Call, wait: Duration) -> Result<Value, Fault> {
+        self.call_over(&self.hold().await?, call, wait).await
+    }
+
+    pub(crate) async fn call_over(
+        &self,
+        held: &Held,
+        call: &Call,
+        wait: Duration,
+    ) -> Result<Value, Fault> {
         let unknown =
             |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
-        let held = self.hold().await?;
-        let answer = match self.send(&held, &call.by_hash(), wait).await? {
-            Err(error) if unknown(&error) => self.send(&held, &call.whole(), wait).await?,
+        let answer = match self.send(held, &call.by_hash(), wait).await? {
+            Err(error) if unknown(&error) => self.send(held, &call.whole(), wait).await?,
             answer => answer,
         };
-        self.sorted(&held, answer).await
+        self.sorted(held, answer).await
     }
 
     pub(crate) async fn ask(&self, command: &Cmd, wait: Duration) -> Result<Value, Fault> {
-        let held = self.hold().await?;
-        let answer = self.send(&held, command, wait).await?;
-        self.sorted(&held, answer).await
+        self.ask_over(&self.hold().await?, command, wait).await
+    }
+
+    pub(crate) async fn ask_over(
+        &self,
+        held: &Held,
+        command: &Cmd,
+        wait: Duration,
+    ) -> Result<Value, Fault> {
+        let answer = self.send(held, command, wait).await?;
+        self.sorted(held, answer).await
     }
 
     /// One round trip. A connection that is silent is left to those who still wait on it.
@@ -102,7 +119,7 @@ impl Line {
 
     /// The connection, made by whoever comes first. All who waited for an attempt that failed fail
     /// with it: one after the other they would wait for hours.
-    async fn hold(&self) -> Result<Held, Fault> {
+    pub(crate) async fn hold(&self) -> Result<Held, Fault> {
         let came = Instant::now();
         let mut state = self.state.lock().await;
         if let Some(held) = &state.held {

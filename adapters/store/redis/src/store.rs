@@ -18,7 +18,7 @@ use crate::{
     end,
     fault::Fault,
     journal,
-    line::Line,
+    line::{Held, Line},
     login, renew, sweep,
     touch::touch,
     wait::Replicas,
@@ -198,9 +198,9 @@ impl SessionStore for RedisStore {
                 _ => Which::All,
             };
             let decide = |view: &_| end::end(view, &ending);
-            let ended =
-                store.shared.change(&store.endings, Some(&ending.user), which, decide).await?;
-            store.replicated().await?;
+            let (line, user) = (&store.endings, Some(&ending.user));
+            let (ended, held) = store.shared.change_held(line, user, which, decide).await?;
+            store.replicated(&held).await?;
             Ok(ended)
         })
         .await
@@ -210,8 +210,9 @@ impl SessionStore for RedisStore {
         let by = by.clone();
         self.run(move |store| async move {
             let decide = |view: &_| end::end_everyone(view, reason, &by);
-            store.shared.change(&store.endings, None, Which::Epochs, decide).await?;
-            store.replicated().await
+            let ((), held) =
+                store.shared.change_held(&store.endings, None, Which::Epochs, decide).await?;
+            store.replicated(&held).await
         })
         .await
     }
@@ -254,9 +255,9 @@ impl SessionStore for RedisStore {
 }
 
 impl Inner {
-    async fn replicated(&self) -> Result<(), Fault> {
+    async fn replicated(&self, held: &Held) -> Result<(), Fault> {
         match &self.replicas {
-            Some(replicas) => replicas.acknowledged(&self.endings).await,
+            Some(replicas) => replicas.acknowledged(&self.endings, held).await,
             None => Ok(()),
         }
     }
