@@ -52,3 +52,47 @@ async fn an_evicted_key_ends_sessions_and_revives_none() {
     let found: Vec<u64> = page.entries.iter().map(|entry| entry.seq).collect();
     assert_eq!((page.last_seq, found), (3, vec![1, 2, 3]));
 }
+
+/// A server that really evicts, until most of what it held is gone: sessions are lost, and no ended
+/// one is found again, nor is any login that began before its user was logged out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_evicts_signs_out_and_signs_nobody_in() {
+    let server = Server::start(&["--maxmemory-policy", "allkeys-random"]);
+    let store = server.store().await;
+    let (mut kept, mut ended, mut fenced) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..300 {
+        let user = user(&format!("user-{number}"));
+        // Whose epoch is there: the page says what becomes of a login from before the first logout.
+        end(&store, &user, Scope::All).await.unwrap();
+        let login = login_of(&store, &user).await;
+        let gone = sign_in(&store, &user).await;
+        end(&store, &user, Scope::All).await.unwrap();
+        ended.push(gone);
+        fenced.push(login);
+        kept.push(sign_in(&store, &user).await);
+    }
+    let used: u64 = {
+        let info: String = server.ask("INFO memory");
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+        line.trim().parse().unwrap()
+    };
+    server.ask::<()>(&format!("CONFIG SET maxmemory {}", used - 100_000));
+    let mut lost = 0;
+    for _ in 0..3 {
+        lost = 0;
+        for row in &kept {
+            lost += usize::from(!lives(&store, row).await);
+        }
+        for row in &ended {
+            assert!(!lives(&store, row).await, "an ended session lives");
+        }
+    }
+    server.ask::<()>("CONFIG SET maxmemory 0");
+    for login in &fenced {
+        let answer = store.insert(login).await.unwrap();
+        assert!(answer.denied().is_some(), "a login from before a logout got in");
+    }
+    let evicted: String = server.ask("INFO stats");
+    assert!(!evicted.contains("evicted_keys:0\r"), "nothing was evicted: {evicted}");
+    assert!(lost > 0, "no session was lost");
+}

@@ -8,6 +8,7 @@
 // Helpers of tests are no tests by their attribute.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod failover;
 mod faults;
 mod lifetime;
 mod losses;
