@@ -32,6 +32,8 @@ pub(crate) struct UserKeys {
     pub(crate) sessions: String,
     /// List: the numbers of the journal's entries about the user, newest first.
     pub(crate) history: String,
+    /// String, for a second: what `WAIT` waits for.
+    pub(crate) mark: String,
 }
 
 impl Keys {
@@ -52,7 +54,12 @@ impl Keys {
     pub(crate) fn of(&self, user: Option<&UserId>) -> UserKeys {
         let tag = encoded(user.map_or("", UserId::as_str));
         let name = |name: &str| format!("{}:{{{tag}}}:{name}", self.prefix);
-        UserKeys { epoch: name("epoch"), sessions: name("sessions"), history: name("history") }
+        UserKeys {
+            epoch: name("epoch"),
+            sessions: name("sessions"),
+            history: name("history"),
+            mark: name("mark"),
+        }
     }
 }
 

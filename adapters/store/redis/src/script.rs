@@ -29,6 +29,7 @@ scripts! {
     JOURNAL = "journal.lua";
     HISTORY = "history.lua";
     DUE = "due.lua";
+    MARK = "mark.lua";
 }
 
 /// One call of a script.

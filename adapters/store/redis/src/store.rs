@@ -19,7 +19,9 @@ use crate::{
     fault::Fault,
     journal,
     line::{Held, Line},
-    login, renew, sweep,
+    login, renew,
+    script::{self, Call},
+    sweep,
     touch::touch,
     wait::Replicas,
 };
@@ -200,7 +202,7 @@ impl SessionStore for RedisStore {
             let decide = |view: &_| end::end(view, &ending);
             let (line, user) = (&store.endings, Some(&ending.user));
             let (ended, held) = store.shared.change_held(line, user, which, decide).await?;
-            store.replicated(&held).await?;
+            store.replicated(&held, user).await?;
             Ok(ended)
         })
         .await
@@ -212,7 +214,7 @@ impl SessionStore for RedisStore {
             let decide = |view: &_| end::end_everyone(view, reason, &by);
             let ((), held) =
                 store.shared.change_held(&store.endings, None, Which::Epochs, decide).await?;
-            store.replicated(&held).await
+            store.replicated(&held, None).await
         })
         .await
     }
@@ -255,10 +257,10 @@ impl SessionStore for RedisStore {
 }
 
 impl Inner {
-    async fn replicated(&self, held: &Held) -> Result<(), Fault> {
-        match &self.replicas {
-            Some(replicas) => replicas.acknowledged(&self.endings, held).await,
-            None => Ok(()),
-        }
+    async fn replicated(&self, held: &Held, user: Option<&UserId>) -> Result<(), Fault> {
+        let Some(replicas) = &self.replicas else { return Ok(()) };
+        let keys = &self.shared.keys;
+        let mark = Call::new(&script::MARK, &[&keys.of(user).mark, &keys.nothing]);
+        replicas.acknowledged(&self.endings, held, &mark).await
     }
 }

@@ -38,7 +38,7 @@ impl Pair {
 
     /// From now on the replica hears of nothing.
     fn leave_behind(&self) {
-        assert_eq!(self.primary.ask::<i64>("WAIT 1 1000"), 1, "the replica is well until now");
+        self.primary.replicated();
         self.replication.swallow();
     }
 
@@ -81,6 +81,13 @@ async fn what_a_stale_replica_undoes_was_never_reported_with_wait() {
     pair.leave_behind();
     end(&store, &ada, Scope::Device(untold.guid)).await.unwrap_err();
     end(&store, &ada, Scope::All).await.unwrap_err();
+    // Nothing is left to end, here or for another node; but no replica has it.
+    let other = builder.connect().await.unwrap();
+    for store in [&store, &other] {
+        for scope in [Scope::Device(untold.guid), Scope::All] {
+            end(store, &ada, scope).await.unwrap_err();
+        }
+    }
 
     pair.fail_over();
     assert!(!lives(&store, &told).await, "a reported ending was undone");
@@ -125,7 +132,7 @@ async fn endings_lost_in_a_failover() {
             for number in 0..2000 {
                 rows.push(sign_in(&store, &user(&format!("user-{number}"))).await);
             }
-            assert_eq!(pair.primary.ask::<i64>("WAIT 1 1000"), 1);
+            pair.primary.replicated();
             let ending = |rows: &[SessionRow]| {
                 let (store, rows) = (store.clone(), rows.to_vec());
                 tokio::spawn(async move {
