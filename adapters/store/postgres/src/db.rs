@@ -45,11 +45,13 @@ pub(crate) async fn query(
 }
 
 pub(crate) fn one(rows: Vec<Row>) -> Result<Row, Fault> {
-    rows.into_iter().next().ok_or_else(|| {
-        let message = "the one row of the table meta is missing: restore the schema, then end all \
-                       sessions";
-        StoreError::new(StoreErrorKind::Corrupt, message).into()
-    })
+    rows.into_iter().next().ok_or_else(|| no_meta().into())
+}
+
+pub(crate) fn no_meta() -> StoreError {
+    let message = "the one row of the table meta is missing: restore the schema, then end all \
+                   sessions";
+    StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
 /// The name of the library's schema, as an identifier in SQL.

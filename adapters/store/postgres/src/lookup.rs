@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use logout_all::{
-    Epochs, Guid, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
-    store::{DeviceRows, Lease, TicketEpochs},
+    Epochs, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
+    store::{DeviceRows, Lease, LookupAnswer, LookupAsked, TicketEpochs},
 };
+use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::{
     db::{Db, Schema},
@@ -13,7 +15,7 @@ use crate::{
     instant::Instant,
     lane::Work,
     row::{self, COLUMNS, column, columns},
-    users::{self, JoinedUsers},
+    users::{self, ASKED, ASKED_ID, JoinedUsers},
 };
 
 /// The server's clock, with what a test moved it by as the parameter `$1`.
@@ -24,15 +26,22 @@ macro_rules! now {
 }
 pub(crate) use now;
 
-/// The statement that answers a verification.
+/// The statement that answers verifications: what is asked comes as arrays, one element for each,
+/// and each gets one row that begins with its place in them.
 pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>) -> String {
     let selection = users.map_or("", |_| ", person.active, person.data");
     let join = users.map_or_else(String::new, JoinedUsers::join);
+    let (ids, id) = users.map_or_else(Default::default, |users| {
+        (format!(", $4::{}[]", users.id_type()), format!(", {ASKED_ID}"))
+    });
     let template = format!(
-        "SELECT {}, m.global_epoch, coalesce(e.epoch, 0), s.guid IS NOT NULL, {}{selection} \
+        "SELECT {ASKED}.place, {}, m.global_epoch, coalesce(e.epoch, 0), s.guid IS NOT NULL, \
+         {}{selection} \
          FROM {{s}}.meta AS m \
-         LEFT JOIN {{s}}.users AS e ON e.user_id = $2 \
-         LEFT JOIN {{s}}.sessions AS s ON s.user_id = $2 AND s.guid = $3 ",
+         CROSS JOIN unnest($2::text[], $3::uuid[]{ids}) \
+         WITH ORDINALITY AS {ASKED}(user_id, guid{id}, place) \
+         LEFT JOIN {{s}}.users AS e ON e.user_id = {ASKED}.user_id \
+         LEFT JOIN {{s}}.sessions AS s ON s.user_id = {ASKED}.user_id AND s.guid = {ASKED}.guid ",
         now!(),
         columns!()
     );
@@ -62,25 +71,40 @@ pub(crate) const DEVICES: &str = concat!(
 
 pub(crate) const LEASE: &str = "SELECT lease_given_us, lease_waited_us FROM {s}.meta WHERE id = 1";
 
-pub(crate) fn lookup<'a>(db: Db<'a>, (user, guid): &'a (UserId, Guid)) -> Work<'a, Snapshot> {
+/// Answers each of what is asked, in its order. Damage of one row is the answer for that row.
+pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<LookupAnswer>> {
     Box::pin(async move {
-        let (name, guid) = (user.as_str(), guid.as_uuid());
-        let found = match &db.sql.users {
+        let (names, guids): (Vec<&str>, Vec<&Uuid>) =
+            asked.iter().map(|(user, guid)| (user.as_str(), guid.as_uuid())).unzip();
+        let (sql, users) = (&db.sql.lookup, db.sql.users.as_ref());
+        let found = match users {
             Some(users) => {
-                let id = users.id_value(user);
-                db.one(&db.sql.lookup, &[&db.offset_us, &name, guid, &*id]).await?
+                let ids = users.id_values(asked.iter().map(|(user, _)| user));
+                db.query(sql, &[&db.offset_us, &names, &guids, &*ids]).await?
             }
-            None => db.one(&db.sql.lookup, &[&db.offset_us, &name, guid]).await?,
+            None => db.query(sql, &[&db.offset_us, &names, &guids]).await?,
         };
-        Ok(Snapshot {
-            now: column::<Instant>(&found, 0)?.0,
-            epochs: Epochs { global: column(&found, 1)?, user: column(&found, 2)? },
-            row: if column(&found, 3)? { Some(row::decode(&found, 4)?) } else { None },
-            user: match &db.sql.users {
-                Some(_) => users::decode(&found, 4 + COLUMNS)?,
-                None => UserState::NotAsked,
-            },
-        })
+        let mut answers: Vec<Option<LookupAnswer>> = asked.iter().map(|_| None).collect();
+        for row in &found {
+            let place = usize::try_from(column::<i64>(row, 0)?).unwrap_or(0);
+            if let Some(answer) = place.checked_sub(1).and_then(|place| answers.get_mut(place)) {
+                *answer = Some(snapshot(row, users).map_err(Fault::told));
+            }
+        }
+        let missing = || Err(crate::db::no_meta());
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect())
+    })
+}
+
+fn snapshot(row: &Row, users: Option<&JoinedUsers>) -> Result<Snapshot, Fault> {
+    Ok(Snapshot {
+        now: column::<Instant>(row, 1)?.0,
+        epochs: Epochs { global: column(row, 2)?, user: column(row, 3)? },
+        row: if column(row, 4)? { Some(row::decode(row, 5)?) } else { None },
+        user: match users {
+            Some(_) => users::decode(row, 5 + COLUMNS)?,
+            None => UserState::NotAsked,
+        },
     })
 }
 

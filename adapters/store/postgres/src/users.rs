@@ -16,6 +16,11 @@ use crate::{
     row::column,
 };
 
+/// What the statement of the lookups calls the rows that are asked for, and the user's id in them.
+/// A name that no table of an application has.
+pub(crate) const ASKED: &str = "logout_all_asked";
+pub(crate) const ASKED_ID: &str = "person_id";
+
 /// A users table that was found fit to be joined.
 #[derive(Clone, Debug)]
 pub(crate) struct JoinedUsers {
@@ -79,8 +84,9 @@ impl JoinedUsers {
         Ok(joined)
     }
 
-    /// The join that finds the user whose id is `$4`. The condition stands in a subquery of its
-    /// own, where no name means a column of ours.
+    /// The join that finds the user of each row that is asked for. The condition stands in a
+    /// subquery of its own, where no name means a column of ours: it was checked to be SQL over the
+    /// table's own.
     pub(crate) fn join(&self) -> String {
         let Self { table, id, .. } = self;
         let condition = self.users.active_condition().unwrap_or("true");
@@ -91,33 +97,41 @@ impl JoinedUsers {
         } else {
             format!("(SELECT to_jsonb(d) FROM (SELECT {}) AS d)::text", names.join(", "))
         };
+        let asked = format!("{ASKED}.{ASKED_ID}");
         let is = match self.kind {
-            IdKind::Integer => format!("{id} = $4::bigint"),
+            IdKind::Integer | IdKind::Uuid => format!("{id} = {asked}"),
             // The first comparison finds the row by the column's own index, whose collation may
             // fold case; the second one does not.
             IdKind::Text => {
-                format!("{id} = $4::text AND {id}::text COLLATE \"C\" = $4::text COLLATE \"C\"")
+                format!("{id} = {asked} AND {id}::text COLLATE \"C\" = {asked} COLLATE \"C\"")
             }
-            IdKind::Uuid => format!("{id} = $4::uuid"),
         };
         format!(
-            "LEFT JOIN (SELECT (\n{condition}\n) IS TRUE AS active, {data} AS data \
+            "LEFT JOIN LATERAL (SELECT (\n{condition}\n) IS TRUE AS active, {data} AS data \
              FROM {table} WHERE {is}) AS person ON true"
         )
     }
 
-    /// The value for `$4`: NULL, which finds nobody, for what is not the one text of an id.
-    pub(crate) fn id_value(&self, user: &UserId) -> Box<dyn ToSql + Sync + Send> {
-        let text = user.as_str();
+    /// The type of the elements of [`Self::id_values`].
+    pub(crate) fn id_type(&self) -> &'static str {
         match self.kind {
-            IdKind::Text => Box::new(text.to_owned()),
-            IdKind::Integer => {
-                Box::new(text.parse::<i64>().ok().filter(|number| number.to_string() == text))
-            }
-            IdKind::Uuid => {
-                let uuid = Uuid::try_parse(text).ok();
-                Box::new(uuid.filter(|uuid| uuid.hyphenated().to_string() == text))
-            }
+            IdKind::Integer => "bigint",
+            IdKind::Text => "text",
+            IdKind::Uuid => "uuid",
+        }
+    }
+
+    /// The ids as the column has them: NULL, which finds nobody, for what is not the one text of an
+    /// id.
+    pub(crate) fn id_values<'a>(
+        &self,
+        users: impl Iterator<Item = &'a UserId>,
+    ) -> Box<dyn ToSql + Sync + Send + 'a> {
+        let texts = users.map(UserId::as_str);
+        match self.kind {
+            IdKind::Text => Box::new(texts.collect::<Vec<&str>>()),
+            IdKind::Integer => Box::new(texts.map(integer).collect::<Vec<Option<i64>>>()),
+            IdKind::Uuid => Box::new(texts.map(uuid).collect::<Vec<Option<Uuid>>>()),
         }
     }
 
@@ -137,6 +151,14 @@ impl JoinedUsers {
             }
         }
     }
+}
+
+fn integer(text: &str) -> Option<i64> {
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+}
+
+fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|uuid| uuid.hyphenated().to_string() == text)
 }
 
 /// Reads what [`JoinedUsers::join`] brings, from the column at `first` on.

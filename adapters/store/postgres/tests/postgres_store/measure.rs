@@ -25,17 +25,20 @@ async fn a_verification_is_lookups_by_key_only() {
     let store = database.builder().users(accounts()).connect().await.unwrap();
     let row = sign_in(&store, &user(42)).await;
     store.lookup(&row.user, row.guid).await.unwrap();
-    // The statement as the server has it, planned as the store's connections plan.
+    // The statement as the server has it, planned as the store's connections plan, for however many
+    // sessions.
     let asked = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
                  AND query LIKE '%AS person%' AND pid <> pg_backend_pid()";
     let statement: String = sql.query_one(asked, &[]).await.unwrap().get(0);
     sql.batch_execute(
-        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off",
+        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+         SET plan_cache_mode = force_generic_plan; SET jit = off",
     )
     .await
     .unwrap();
     sql.batch_execute(&format!("PREPARE lookup AS {statement}")).await.unwrap();
-    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE lookup (0, '42', '{}', 42)", row.guid);
+    let explain =
+        format!("EXPLAIN (COSTS OFF) EXECUTE lookup (0, '{{42}}', '{{{}}}', '{{42}}')", row.guid);
     let lines = sql.simple_query(&explain).await.unwrap();
     let plan: Vec<String> = lines
         .iter()
@@ -49,9 +52,12 @@ async fn a_verification_is_lookups_by_key_only() {
     for index in ["meta_pkey", "users_pkey", "sessions_pkey", "accounts_pkey"] {
         assert!(text.contains(&format!("using {index}")), "{text}");
     }
-    let scans = plan.iter().filter(|line| line.contains("Scan")).count();
-    assert_eq!(scans, 4, "{text}");
-    assert!(!text.contains("Seq Scan"), "{text}");
+    let scans = |of| plan.iter().filter(|line| line.contains(of)).count();
+    assert_eq!(scans("Function Scan on logout_all_asked"), 1, "{text}");
+    assert_eq!(scans("Scan"), 1 + 4, "{text}");
+    for whole in ["Seq Scan", "Hash", "Merge", "Sort", "Materialize"] {
+        assert!(!text.contains(whole), "{text}");
+    }
 }
 
 /// "A verification does one statement and no write, counted by the server."
@@ -79,6 +85,33 @@ async fn a_verification_is_one_statement_and_no_write() {
     }
     assert_eq!(counted[1][0] - counted[0][0], 100, "transactions: {counted:?}");
     assert_eq!([counted[0][1], counted[1][1]], [0, 0], "rows written: {counted:?}");
+}
+
+/// "64 concurrent lookups make far fewer statements", counted by the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lookups_at_once_share_statements() {
+    const CALLERS: i64 = 64;
+    const EACH: i64 = 25;
+    let database = Database::migrated().await;
+    let row = sign_in(&database.store().await, &user(42)).await;
+    let before = counters(&database).await;
+    let store = database.store().await;
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..CALLERS {
+        let (store, row) = (store.clone(), row.clone());
+        callers.spawn(async move {
+            for _ in 0..EACH {
+                let found = store.lookup(&row.user, row.guid).await.unwrap();
+                assert_eq!(found.row.as_ref(), Some(&row));
+            }
+        });
+    }
+    callers.join_all().await;
+    drop(store);
+    let after = counters(&database).await;
+    let statements = after[0] - before[0];
+    println!("{statements} statements for {} lookups", CALLERS * EACH);
+    assert!(statements < CALLERS * EACH / 4, "{statements}");
 }
 
 /// Transactions and rows written in this database, once every connection to it has closed and
