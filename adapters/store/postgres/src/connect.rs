@@ -77,10 +77,11 @@ fn inspect<'a>(db: Db<'a>, asked: &'a Asked) -> Work<'a, Found> {
     })
 }
 
-/// The statement of every verification, before there is one: a missing privilege shows here.
+/// The statements of every verification, before there is one: a missing privilege shows here.
 fn prepare<'a>(db: Db<'a>, (): &'a ()) -> Work<'a, ()> {
     Box::pin(async move {
-        db.client.prepare_cached(&db.sql.lookup).await?;
+        db.client.prepare_cached(&db.sql.lookup_one).await?;
+        db.client.prepare_cached(&db.sql.lookup_many).await?;
         Ok(())
     })
 }

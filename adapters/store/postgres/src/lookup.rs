@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, Schema},
+    db::{Db, Params, Schema},
     fault::Fault,
     instant::Instant,
     lane::Work,
@@ -26,20 +26,28 @@ macro_rules! now {
 }
 pub(crate) use now;
 
-/// The statement that answers verifications: what is asked comes as arrays, one element for each,
-/// and each gets one row that begins with its place in them.
-pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>) -> String {
+/// How many sessions a statement looks up. For one, arrays would cost a tenth more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asks {
+    One,
+    Many,
+}
+
+/// The statement that answers verifications. It gives a row for each session that is asked for,
+/// there or not, and begins it with the place in what was asked.
+pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>, asks: Asks) -> String {
     let selection = users.map_or("", |_| ", person.active, person.data");
     let join = users.map_or_else(String::new, JoinedUsers::join);
-    let (ids, id) = users.map_or_else(Default::default, |users| {
-        (format!(", $4::{}[]", users.id_type()), format!(", {ASKED_ID}"))
-    });
+    let id = users.map_or("text", JoinedUsers::id_type);
+    let asked = match asks {
+        Asks::One => format!("(SELECT $2::text, $3::uuid, $4::{id}, 1::bigint)"),
+        Asks::Many => format!("unnest($2::text[], $3::uuid[], $4::{id}[]) WITH ORDINALITY"),
+    };
     let template = format!(
         "SELECT {ASKED}.place, {}, m.global_epoch, coalesce(e.epoch, 0), s.guid IS NOT NULL, \
          {}{selection} \
          FROM {{s}}.meta AS m \
-         CROSS JOIN unnest($2::text[], $3::uuid[]{ids}) \
-         WITH ORDINALITY AS {ASKED}(user_id, guid{id}, place) \
+         CROSS JOIN {asked} AS {ASKED}(user_id, guid, {ASKED_ID}, place) \
          LEFT JOIN {{s}}.users AS e ON e.user_id = {ASKED}.user_id \
          LEFT JOIN {{s}}.sessions AS s ON s.user_id = {ASKED}.user_id AND s.guid = {ASKED}.guid ",
         now!(),
@@ -74,15 +82,19 @@ pub(crate) const LEASE: &str = "SELECT lease_given_us, lease_waited_us FROM {s}.
 /// Answers each of what is asked, in its order. Damage of one row is the answer for that row.
 pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<LookupAnswer>> {
     Box::pin(async move {
-        let (names, guids): (Vec<&str>, Vec<&Uuid>) =
-            asked.iter().map(|(user, guid)| (user.as_str(), guid.as_uuid())).unzip();
-        let (sql, users) = (&db.sql.lookup, db.sql.users.as_ref());
-        let found = match users {
-            Some(users) => {
-                let ids = users.id_values(asked.iter().map(|(user, _)| user));
-                db.query(sql, &[&db.offset_us, &names, &guids, &*ids]).await?
+        let users = db.sql.users.as_ref();
+        let found = match asked {
+            [(user, guid)] => {
+                let id = users::id_value(users, user);
+                let what: Params<'_> = &[&db.offset_us, &user.as_str(), guid.as_uuid(), &*id];
+                db.query(&db.sql.lookup_one, what).await?
             }
-            None => db.query(sql, &[&db.offset_us, &names, &guids]).await?,
+            many => {
+                let names: Vec<&str> = many.iter().map(|(user, _)| user.as_str()).collect();
+                let guids: Vec<&Uuid> = many.iter().map(|(_, guid)| guid.as_uuid()).collect();
+                let ids = users::id_values(users, &names);
+                db.query(&db.sql.lookup_many, &[&db.offset_us, &names, &guids, &*ids]).await?
+            }
         };
         let mut answers: Vec<Option<LookupAnswer>> = asked.iter().map(|_| None).collect();
         for row in &found {

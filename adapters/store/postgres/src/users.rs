@@ -112,26 +112,12 @@ impl JoinedUsers {
         )
     }
 
-    /// The type of the elements of [`Self::id_values`].
+    /// The type of an id's value.
     pub(crate) fn id_type(&self) -> &'static str {
         match self.kind {
             IdKind::Integer => "bigint",
             IdKind::Text => "text",
             IdKind::Uuid => "uuid",
-        }
-    }
-
-    /// The ids as the column has them: NULL, which finds nobody, for what is not the one text of an
-    /// id.
-    pub(crate) fn id_values<'a>(
-        &self,
-        users: impl Iterator<Item = &'a UserId>,
-    ) -> Box<dyn ToSql + Sync + Send + 'a> {
-        let texts = users.map(UserId::as_str);
-        match self.kind {
-            IdKind::Text => Box::new(texts.collect::<Vec<&str>>()),
-            IdKind::Integer => Box::new(texts.map(integer).collect::<Vec<Option<i64>>>()),
-            IdKind::Uuid => Box::new(texts.map(uuid).collect::<Vec<Option<Uuid>>>()),
         }
     }
 
@@ -150,6 +136,28 @@ impl JoinedUsers {
                 Err(told.with_cause(error).into())
             }
         }
+    }
+}
+
+/// A value on its way into a statement.
+type Value<'a> = Box<dyn ToSql + Sync + Send + 'a>;
+
+/// The id as the column has it: NULL, which finds nobody, for what is not the one text of an id;
+/// its text where no table is joined.
+pub(crate) fn id_value<'a>(users: Option<&JoinedUsers>, user: &'a UserId) -> Value<'a> {
+    match users.map_or(IdKind::Text, |users| users.kind) {
+        IdKind::Text => Box::new(user.as_str()),
+        IdKind::Integer => Box::new(integer(user.as_str())),
+        IdKind::Uuid => Box::new(uuid(user.as_str())),
+    }
+}
+
+/// The same for many, as an array.
+pub(crate) fn id_values<'a>(users: Option<&JoinedUsers>, names: &'a [&'a str]) -> Value<'a> {
+    match users.map_or(IdKind::Text, |users| users.kind) {
+        IdKind::Text => Box::new(names),
+        IdKind::Integer => Box::new(names.iter().map(|name| integer(name)).collect::<Vec<_>>()),
+        IdKind::Uuid => Box::new(names.iter().map(|name| uuid(name)).collect::<Vec<_>>()),
     }
 }
 
