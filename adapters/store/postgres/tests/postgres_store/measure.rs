@@ -107,12 +107,17 @@ async fn lookups_at_once_share_statements() {
     const CALLERS: i64 = 64;
     const EACH: i64 = 25;
     let database = Database::migrated().await;
-    let row = sign_in(&database.store().await, &user(42)).await;
+    let store = database.store().await;
+    let mut rows = Vec::new();
+    for number in 0..CALLERS {
+        rows.push(sign_in(&store, &user(number)).await);
+    }
+    drop(store);
     let before = counters(&database).await;
     let store = database.store().await;
     let mut callers = tokio::task::JoinSet::new();
-    for _ in 0..CALLERS {
-        let (store, row) = (store.clone(), row.clone());
+    for row in rows {
+        let store = store.clone();
         callers.spawn(async move {
             for _ in 0..EACH {
                 let found = store.lookup(&row.user, row.guid).await.unwrap();
