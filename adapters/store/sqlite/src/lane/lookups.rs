@@ -56,19 +56,16 @@ fn answer(
     // One statement by itself is a snapshot already.
     let begun = if batch.questions().len() > 1 { begin(connection) } else { Ok(()) };
     let prepared = begun.and_then(|()| lookup.prepare(connection));
-    match prepared {
+    let answers: Vec<LookupAnswer> = match prepared {
         Ok(mut statement) => {
-            for asked in batch {
-                let (user, guid) = asked.question();
-                let found = lookup.run(&mut statement, now, user, *guid);
-                asked.answer(found.map_err(Fault::told));
-            }
+            let mut run = |(user, guid): &LookupAsked| lookup.run(&mut statement, now, user, *guid);
+            batch.questions().map(|asked| run(asked).map_err(Fault::told)).collect()
         }
-        Err(error) => {
-            for asked in batch {
-                asked.answer(Err(error.clone()));
-            }
-        }
+        Err(error) => batch.questions().map(|_| Err(error.clone())).collect(),
+    };
+    // All at once: callers that wake one by one come back one by one, and batches stay small.
+    for (asked, answer) in batch.into_iter().zip(answers) {
+        asked.answer(answer);
     }
 }
 
