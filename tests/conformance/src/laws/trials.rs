@@ -19,6 +19,7 @@ use super::{
     bench::{Bench, Verdict, Violation},
     factory::{FactoryError, Fresh, StoreFactory},
 };
+use crate::report::Planned;
 
 /// A law, as the list has it.
 pub(super) type Law = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
@@ -31,9 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE_WITH_TWINS: Duration = Duration::from_millis(500);
 
 /// A trial that passes if the law holds.
-pub(super) fn holds<F: StoreFactory>(factory: &Arc<F>, name: &str, law: Law) -> Trial {
+pub(super) fn holds<F: StoreFactory>(factory: &Arc<F>, name: &str, law: Law) -> Planned {
     let factory = Arc::clone(factory);
-    Trial::ignorable_test(format!("{}::{name}", factory.name()), move || {
+    Planned::new(format!("{}::{name}", factory.name()), "laws", move || {
         match run(&*factory, law, PATIENCE)? {
             Ok(()) => Ok(Completion::Completed),
             Err(Violation::Lacking(what)) => Ok(Completion::ignored_with(what)),
