@@ -4,6 +4,7 @@
 //! examples/* ──▶ adapters/web/* ──▶ core ◀── adapters/store/*
 //!      └────────▶ examples/support ─────────────┘
 //! tests/conformance ──▶ core        tests/system ──▶ everything        xtask ──▶ nothing
+//! examples/outside/* ──▶ core, and in their tests tests/conformance
 //! ```
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ enum Place<'a> {
     Store,
     Support,
     Example,
+    /// Written as a stranger would: it knows what is published, and of that the least.
+    Outside,
     Conformance,
     System,
     Xtask,
@@ -32,6 +35,7 @@ impl<'a> Place<'a> {
             ["adapters", "web", name] => Self::Web(name),
             ["adapters", "store", _] => Self::Store,
             ["examples", "support"] => Self::Support,
+            ["examples", "outside", _] => Self::Outside,
             ["examples", _] => Self::Example,
             ["tests", "conformance"] => Self::Conformance,
             ["tests", _] => Self::System,
@@ -50,7 +54,9 @@ impl<'a> Place<'a> {
                 Place::Conformance => in_tests,
                 _ => false,
             },
-            Self::Store => *other == Place::Core || in_tests && *other == Place::Conformance,
+            Self::Store | Self::Outside => {
+                *other == Place::Core || in_tests && *other == Place::Conformance
+            }
             Self::Support => matches!(other, Place::Core | Place::Store),
             Self::Example => matches!(other, Place::Core | Place::Web(_) | Place::Support),
             Self::Conformance => *other == Place::Core,
@@ -273,6 +279,16 @@ mod tests {
         assert_eq!(arrow("adapters/store/sqlite", "tests/conformance", Some("dev")), 0);
         assert_eq!(arrow("adapters/store/sqlite", "tests/conformance", None), 1);
         assert_eq!(arrow("core", "tests/conformance", Some("dev")), 1);
+    }
+
+    #[test]
+    fn what_is_outside_knows_the_core_and_in_its_tests_the_suites() {
+        assert_eq!(arrow("examples/outside/store", "core", None), 0);
+        assert_eq!(arrow("examples/outside/store", "tests/conformance", Some("dev")), 0);
+        for inside in ["adapters/store/sqlite", "adapters/web/tower", "examples/support"] {
+            assert_eq!(arrow("examples/outside/store", inside, Some("dev")), 1, "{inside}");
+        }
+        assert_eq!(arrow("examples/axum", "examples/outside/server", None), 1);
     }
 
     #[test]
