@@ -36,6 +36,15 @@ impl Scene {
         Self { sql: server.sql().await, proxy, node, other, _server: server }
     }
 
+    /// The database may show a change before its answer is here.
+    async fn is_answered(&self, role: &str) {
+        let since = Instant::now();
+        while !self.proxy.is_quiet(role) {
+            assert!(since.elapsed() < LIMIT, "an answer to {role} does not come");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The one number that a question finds, once it is that: the commit does not wait for us.
     async fn becomes(&self, question: &str, expected: i64) {
         let since = Instant::now();
@@ -91,6 +100,7 @@ async fn renewal_whose_answer_was_lost_is_repeated_and_has_one_successor() {
         me(at, &token).await.well();
         let seen = "SELECT count(confirmed_at) FROM logout_all.sessions WHERE user_id = 'ada'";
         scene.becomes(seen, 1).await;
+        scene.is_answered("write").await;
         scene.proxy.lose("write", "UPDATE 1", how);
         println!("{how:?}: {:?}", renew(at, &token).await.outage());
         assert!(scene.proxy.has_lost_all());

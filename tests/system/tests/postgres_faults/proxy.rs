@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -69,6 +69,15 @@ struct Shared {
     /// How often the network became a black hole.
     holes: AtomicUsize,
     lose: Mutex<VecDeque<Lose>>,
+    lines: Mutex<Vec<Line>>,
+}
+
+/// A connection, and whether it waits for an answer.
+#[derive(Clone, Default)]
+struct Line {
+    /// What it says that it is for.
+    role: Arc<OnceLock<String>>,
+    waits: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -113,6 +122,14 @@ impl Proxy {
         self.shared.lose.lock().unwrap().push_back(Lose { role, tag, how });
     }
 
+    /// Whether no connection of that role waits for an answer: what the database shows as done has been
+    /// answered too, and the next answer is of what comes next.
+    pub(crate) fn is_quiet(&self, role: &str) -> bool {
+        let lines = self.shared.lines.lock().unwrap();
+        let mut waiting = lines.iter().filter(|line| line.waits.load(Ordering::SeqCst));
+        !waiting.any(|line| line.role.get().is_some_and(|known| known == role))
+    }
+
     /// Whether all answers that were to be lost are.
     pub(crate) fn has_lost_all(&self) -> bool {
         self.shared.lose.lock().unwrap().is_empty()
@@ -135,10 +152,11 @@ async fn connection(
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let role = Arc::new(OnceLock::new());
+    let line = Line::default();
+    shared.lines.lock().unwrap().push(line.clone());
     let direction = |way| Direction {
         way,
-        role: role.clone(),
+        line: line.clone(),
         network: network.clone(),
         holes: shared.holes.load(Ordering::SeqCst),
         shared: shared.clone(),
@@ -150,6 +168,7 @@ async fn connection(
         () = back.forward(from_server, to_client) => {}
         _ = network.wait_for(|network| *network == Network::Cut) => {}
     }
+    line.waits.store(false, Ordering::SeqCst);
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -165,8 +184,7 @@ struct Direction {
     shared: Arc<Shared>,
     /// What that was when the connection was opened.
     holes: usize,
-    /// What the connection says that it is for.
-    role: Arc<OnceLock<String>>,
+    line: Line,
     network: watch::Receiver<Network>,
 }
 
@@ -181,7 +199,8 @@ impl Direction {
             }
             let piece = &bytes[..read];
             if self.way == Way::There {
-                self.role.get_or_init(|| role(piece));
+                self.line.role.get_or_init(|| role(piece));
+                self.line.waits.store(true, Ordering::SeqCst);
             }
             let network = *self.network.borrow();
             broken |= self.holes != self.shared.holes.load(Ordering::SeqCst);
@@ -203,6 +222,9 @@ impl Direction {
             if !broken && to.write_all(piece).await.is_err() {
                 return;
             }
+            if self.way == Way::Back {
+                self.line.waits.store(false, Ordering::SeqCst);
+            }
         }
     }
 
@@ -213,7 +235,7 @@ impl Direction {
         let has_tag = piece.windows(tag.len()).any(|text| text == tag.as_bytes());
         if self.way == Way::There
             || !has_tag
-            || self.role.get().is_none_or(|role| role != next.role)
+            || self.line.role.get().is_none_or(|role| role != next.role)
         {
             return None;
         }
