@@ -18,6 +18,7 @@
 //! read.
 
 mod file;
+mod format;
 mod store;
 
 pub use file::{FileStore, LONGEST_WAIT};

@@ -9,10 +9,10 @@ use std::{
 use logout_all::{
     By, EndReason, Ended, Epochs, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, StoreErrorKind, UserId, UserState,
-    scheme::{Overflow, to_micros},
+    scheme::to_micros,
     store::{
-        Admission, Confirm, DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint,
-        RemintOf, Rotation, Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        Admission, DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation,
+        Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use uuid::Uuid;
@@ -24,7 +24,7 @@ use crate::file::FileStore;
 pub(crate) struct State {
     pub(crate) global_epoch: i64,
     /// Of users whose epoch was ever bumped; nobody is ever taken out.
-    pub(crate) epochs: HashMap<UserId, i64>,
+    pub(crate) epochs: HashMap<String, i64>,
     pub(crate) rows: Vec<SessionRow>,
     pub(crate) last_seq: u64,
     pub(crate) journal: VecDeque<JournalEntry>,
@@ -33,17 +33,13 @@ pub(crate) struct State {
 impl State {
     /// An absent user epoch reads as 0 (L10).
     fn epochs(&self, user: &UserId) -> Epochs {
-        let own = self.epochs.get(user).copied().unwrap_or(0);
+        let own = self.epochs.get(user.as_str()).copied().unwrap_or(0);
         Epochs { user: own, global: self.global_epoch }
     }
 
-    /// The live rows of the user, least recently seen first.
-    fn live(&self, user: &UserId, now: SystemTime) -> Vec<&SessionRow> {
+    fn live(&self, user: &UserId, now: SystemTime) -> impl Iterator<Item = &SessionRow> {
         let epochs = self.epochs(user);
-        let live = self.rows.iter().filter(|row| row.user == *user && row.is_live(epochs, now));
-        let mut rows: Vec<_> = live.collect();
-        rows.sort_by_key(|row| (row.last_seen_at, row.created_at, row.guid));
-        rows
+        self.rows.iter().filter(move |row| row.user == *user && row.is_live(epochs, now))
     }
 
     /// The row if it lives: nothing is ever done to a dead one (L41, L50).
@@ -55,7 +51,7 @@ impl State {
 
     /// Removes these sessions and tells which of them were alive (L63), in the order given.
     fn remove(&mut self, user: &UserId, guids: &[Guid], now: SystemTime) -> Vec<Guid> {
-        let live: Vec<Guid> = self.live(user, now).into_iter().map(|row| row.guid).collect();
+        let live: Vec<Guid> = self.live(user, now).map(|row| row.guid).collect();
         self.rows.retain(|row| row.user != *user || !guids.contains(&row.guid));
         guids.iter().filter(|guid| live.contains(guid)).copied().collect()
     }
@@ -72,6 +68,12 @@ impl State {
         self.journal.push_back(JournalEntry { seq, id, user, guid, reason, by, at });
     }
 
+    fn note_each(&mut self, user: &UserId, guids: &[Guid], why: (EndReason, &By), at: SystemTime) {
+        for guid in guids {
+            self.note((Some(user), Some(*guid)), why, at);
+        }
+    }
+
     fn insert(&mut self, login: &NewSession, now: SystemTime) -> Result<Inserted, StoreError> {
         let user = &login.user;
         let Admission::Row(row) = login.admit(self.epochs(user), now) else {
@@ -81,27 +83,19 @@ impl State {
             let message = "the new session's id is in use already; nothing was stored";
             return Err(StoreError::new(StoreErrorKind::Corrupt, message));
         }
-        // Counted without those that it replaces, and before anything changes (L22, L23).
-        let staying = self.live(user, now).into_iter().map(|row| row.guid);
-        let staying: Vec<Guid> = staying.filter(|guid| !login.replaces.contains(guid)).collect();
-        let evict = match login.device_limit.overflow(staying.len()) {
-            Overflow::Fits => 0,
-            Overflow::Evict(count) => count,
-            Overflow::Refuse => return Ok(Inserted::LimitReached),
+        let Some(evicted) = login.make_room(self.live(user, now)) else {
+            return Ok(Inserted::LimitReached);
         };
         let replaced = self.remove(user, &login.replaces, now);
-        let evicted = self.remove(user, &staying[..evict], now);
-        for (guids, reason) in [(&replaced, EndReason::Replaced), (&evicted, EndReason::Evicted)] {
-            for guid in guids {
-                self.note((Some(user), Some(*guid)), (reason, &By::Policy), now);
-            }
-        }
+        let evicted = self.remove(user, &evicted, now);
+        self.note_each(user, &replaced, (EndReason::Replaced, &By::Policy), now);
+        self.note_each(user, &evicted, (EndReason::Evicted, &By::Policy), now);
         self.rows.push((*row).clone());
         Ok(Inserted::Stored { row, evicted, replaced })
     }
 
     fn end(&mut self, ending: &Ending, now: SystemTime) -> Ended {
-        let (user, scope) = (&ending.user, ending.scope);
+        let (user, scope, why) = (&ending.user, ending.scope, (ending.reason, &ending.by));
         let epochs = self.epochs(user);
         let takes = |row: &&SessionRow| {
             row.user == *user && scope.takes(row.guid, row.created_at, row.token_born_at())
@@ -110,40 +104,17 @@ impl State {
         let guids = self.remove(user, &doomed, now);
         if scope.fences() {
             let bumped = Epochs::bumped(epochs.user, to_micros(now));
-            self.epochs.insert(user.clone(), bumped);
+            self.epochs.insert(user.to_string(), bumped);
             // Only what lives is re-stamped: what an earlier bump left behind stays dead (L61).
             let mine = self.rows.iter_mut().filter(|row| row.user == *user);
-            for row in mine.filter(|row| row.is_live(epochs, now)) {
-                row.epoch = bumped;
-                if matches!(scope, Scope::TokenIssuedBefore(_)) {
-                    row.prev_ref_tok_id = None;
-                }
-            }
+            mine.filter(|row| row.is_live(epochs, now)).for_each(|row| scope.restamp(row, bumped));
         }
-        let why = (ending.reason, &ending.by);
         if scope == Scope::All {
             self.note((Some(user), None), why, now);
         } else {
-            for guid in &guids {
-                self.note((Some(user), Some(*guid)), why, now);
-            }
+            self.note_each(user, &guids, why, now);
         }
         Ended { guids }
-    }
-
-    fn touch(&mut self, touch: &Touch, now: SystemTime) {
-        let Some(row) = self.live_row(&touch.user, touch.guid, now) else { return };
-        if row.ref_tok_id != touch.ref_tok_id {
-            return;
-        }
-        row.last_seen_at = row.last_seen_at.max(touch.seen_at);
-        row.expires_at = row.expires_at.max(touch.extension.unwrap_or(row.expires_at));
-        if touch.user_agent.is_some() {
-            row.user_agent.clone_from(&touch.user_agent);
-        }
-        if touch.confirm == Confirm::Yes {
-            row.confirmed_at = row.confirmed_at.or(Some(touch.seen_at));
-        }
     }
 
     fn sweep(&mut self, limit: usize, now: SystemTime) -> Swept {
@@ -165,10 +136,6 @@ impl State {
         }
         swept
     }
-}
-
-fn swapped(row: Option<&mut SessionRow>) -> Swap {
-    row.map_or(Swap::Lost, |row| Swap::Done(Box::new(row.clone())))
 }
 
 impl SessionStore for FileStore {
@@ -209,12 +176,7 @@ impl SessionStore for FileStore {
     async fn rotate(&self, rotation: &Rotation) -> Result<Swap, StoreError> {
         let rotation = rotation.clone();
         self.change(move |state, now| {
-            let row = state.live_row(&rotation.user, rotation.guid, now);
-            let mut row = row.filter(|row| row.ref_tok_id == rotation.expected);
-            if let Some(row) = &mut row {
-                rotation.apply(row);
-            }
-            Ok(swapped(row))
+            Ok(rotation.swap(state.live_row(&rotation.user, rotation.guid, now)))
         })
         .await
     }
@@ -222,17 +184,7 @@ impl SessionStore for FileStore {
     async fn remint(&self, remint: &Remint) -> Result<Swap, StoreError> {
         let remint = remint.clone();
         self.change(move |state, now| {
-            let row = state.live_row(&remint.user, remint.guid, now);
-            let mut row = row.filter(|row| {
-                let allowed = remint.of == RemintOf::Any || row.confirmed_at.is_none();
-                row.ref_tok_id == remint.expected && allowed
-            });
-            if let Some(row) = &mut row {
-                row.token_issued_at = remint.times.issued_at;
-                row.token_expires_at = remint.times.expires_at;
-                row.auth_time = remint.auth_time.unwrap_or(row.auth_time);
-            }
-            Ok(swapped(row))
+            Ok(remint.swap(state.live_row(&remint.user, remint.guid, now)))
         })
         .await
     }
@@ -240,7 +192,11 @@ impl SessionStore for FileStore {
     async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
         let touches = touches.to_vec();
         self.change(move |state, now| {
-            touches.iter().for_each(|touch| state.touch(touch, now));
+            for touch in touches {
+                if let Some(row) = state.live_row(&touch.user, touch.guid, now) {
+                    touch.apply(row);
+                }
+            }
             Ok(())
         })
         .await
@@ -266,7 +222,7 @@ impl SessionStore for FileStore {
     async fn devices(&self, user: &UserId) -> Result<DeviceRows, StoreError> {
         let user = user.clone();
         self.look(move |state, now| {
-            let mut rows: Vec<SessionRow> = state.live(&user, now).into_iter().cloned().collect();
+            let mut rows: Vec<SessionRow> = state.live(&user, now).cloned().collect();
             rows.sort_by_key(|row| Reverse(row.last_seen_at));
             DeviceRows { now, rows }
         })
