@@ -1,5 +1,5 @@
-//! The conformance suites of logout-all, as products: whoever writes a store or an adapter runs
-//! the same trials as the library's own.
+#![cfg_attr(not(doctest), doc = include_str!("../README.md"))] // its programs are run as tests
+//! # Modules
 //!
 //! - [`laws`]: what a store must do, race or no race, with broken twins that prove the laws' teeth.
 //!   [`run_laws`] is a whole test program.
@@ -28,7 +28,8 @@ pub use libtest_mimic;
 /// Runs the laws over that store as the command line says (`libtest_mimic::Arguments`), and then
 /// prints a table and, where every law was run and none failed, a badge in words for a README.
 ///
-/// The whole `main` of a test target with `harness = false`. A run of a part has no badge.
+/// The whole `main` of a test target with `harness = false`. A run of a part has no badge, nor has
+/// one in which a law could not be tried, since the factory gives no second handle.
 pub fn run_laws(factory: impl StoreFactory) -> ExitCode {
     let arguments = Arguments::from_args();
     laws::run_whole(&arguments, factory).exit_code()

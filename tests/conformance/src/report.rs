@@ -3,10 +3,7 @@
 
 use std::{
     fmt::Write as _,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, FormatSetting, Trial};
@@ -16,21 +13,40 @@ pub(crate) struct Planned {
     name: String,
     /// The row of the table that counts it.
     group: &'static str,
-    run: Box<dyn FnOnce() -> Result<Completion, Failed> + Send>,
+    run: Box<dyn FnOnce() -> Result<Ended, Failed> + Send>,
+}
+
+/// How a trial ended that did not fail.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended {
+    Passed,
+    /// It is about another kind of store, for this reason: it does not stand in a badge's way.
+    NotApplicable(&'static str),
+    /// It could not be tried, for this reason: nothing is known, and there is no badge.
+    NotTried(&'static str),
+}
+
+impl Ended {
+    fn completion(self) -> Completion {
+        match self {
+            Self::Passed => Completion::Completed,
+            Self::NotApplicable(why) | Self::NotTried(why) => Completion::ignored_with(why),
+        }
+    }
 }
 
 impl Planned {
     pub(crate) fn new(
         name: String,
         group: &'static str,
-        run: impl FnOnce() -> Result<Completion, Failed> + Send + 'static,
+        run: impl FnOnce() -> Result<Ended, Failed> + Send + 'static,
     ) -> Self {
         Self { name, group, run: Box::new(run) }
     }
 
     /// The trial, which nobody watches.
     pub(crate) fn trial(self) -> Trial {
-        Trial::ignorable_test(self.name, self.run)
+        Trial::ignorable_test(self.name, move || Ok((self.run)()?.completion()))
     }
 
     /// The trial, counted in that row.
@@ -38,16 +54,16 @@ impl Planned {
         let row = Arc::clone(row);
         let run = self.run;
         Trial::ignorable_test(self.name, move || {
-            row.started.fetch_add(1, Ordering::SeqCst);
+            row.tally().started += 1;
             // One that panics comes back to nobody here, and counts as failed.
-            let ended = run();
-            match &ended {
-                Ok(Completion::Completed) => &row.passed,
-                Ok(Completion::Ignored { .. }) => &row.ignored,
-                Err(_) => return ended,
+            let ended = run()?;
+            let mut tally = row.tally();
+            match ended {
+                Ended::Passed => tally.passed += 1,
+                Ended::NotApplicable(why) => tally.not_applicable.push(why),
+                Ended::NotTried(why) => tally.not_tried.push(why),
             }
-            .fetch_add(1, Ordering::SeqCst);
-            ended
+            Ok(ended.completion())
         })
     }
 }
@@ -65,33 +81,57 @@ pub(crate) struct Subject {
 /// A row of the table.
 struct Row {
     group: &'static str,
-    planned: u64,
-    started: AtomicU64,
-    passed: AtomicU64,
-    ignored: AtomicU64,
+    planned: usize,
+    tally: Mutex<Tally>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Counts {
-    planned: u64,
-    passed: u64,
-    failed: u64,
-    ignored: u64,
-    not_run: u64,
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    started: usize,
+    passed: usize,
+    not_applicable: Vec<&'static str>,
+    not_tried: Vec<&'static str>,
 }
 
 impl Row {
-    fn counts(&self) -> Counts {
-        let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
-        let (started, passed, ignored) =
-            (read(&self.started), read(&self.passed), read(&self.ignored));
-        Counts {
-            planned: self.planned,
-            passed,
-            failed: started - passed - ignored,
-            ignored,
-            not_run: self.planned - started,
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a row, or all of them, came to.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    planned: usize,
+    not_run: usize,
+    failed: usize,
+    ended: Tally,
+}
+
+impl Counts {
+    fn of(row: &Row) -> Self {
+        let ended = row.tally().clone();
+        let ignored = ended.not_applicable.len() + ended.not_tried.len();
+        Self {
+            planned: row.planned,
+            not_run: row.planned - ended.started,
+            failed: ended.started - ended.passed - ignored,
+            ended,
         }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.planned += other.planned;
+        self.not_run += other.not_run;
+        self.failed += other.failed;
+        self.ended.started += other.ended.started;
+        self.ended.passed += other.ended.passed;
+        self.ended.not_applicable.extend(&other.ended.not_applicable);
+        self.ended.not_tried.extend(&other.ended.not_tried);
+    }
+
+    fn ignored(&self) -> usize {
+        self.ended.not_applicable.len() + self.ended.not_tried.len()
     }
 }
 
@@ -110,78 +150,76 @@ fn watched(
     subject: &Subject,
     planned: Vec<Planned>,
 ) -> (Conclusion, String) {
-    let mut rows: Vec<Arc<Row>> = Vec::new();
-    for group in planned.chunk_by(|one, next| one.group == next.group) {
-        rows.push(Arc::new(Row {
-            group: group[0].group,
-            planned: u64::try_from(group.len()).unwrap_or(u64::MAX),
-            started: AtomicU64::new(0),
-            passed: AtomicU64::new(0),
-            ignored: AtomicU64::new(0),
-        }));
-    }
+    let mut rows = Vec::new();
     let mut trials = Vec::with_capacity(planned.len());
-    for one in planned {
-        // Each group has a row: they were just made of these.
-        if let Some(row) = rows.iter().find(|row| row.group == one.group) {
-            trials.push(one.counted(row));
-        }
+    let mut planned = planned.into_iter().peekable();
+    while let Some(first) = planned.peek() {
+        let group = first.group;
+        let ours: Vec<_> =
+            std::iter::from_fn(|| planned.next_if(|next| next.group == group)).collect();
+        let row = Arc::new(Row { group, planned: ours.len(), tally: Mutex::default() });
+        trials.extend(ours.into_iter().map(|one| one.counted(&row)));
+        rows.push(row);
     }
     let conclusion = libtest_mimic::run(arguments, trials);
-    let counted: Vec<_> = rows.iter().map(|row| (row.group, row.counts())).collect();
+    let counted: Vec<_> = rows.iter().map(|row| (row.group, Counts::of(row))).collect();
     (conclusion, report(subject, &counted))
 }
 
 /// The table, and the badge or why there is none.
 fn report(subject: &Subject, rows: &[(&str, Counts)]) -> String {
     let Subject { what, over, remarks } = subject;
-    let mut total = Counts::default();
+    let suite = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
     let mut text = format!(
         "{suite}: {what} over {over}\n\n\
          | {what:<8} | passed | failed | ignored | not run |\n\
          |----------|-------:|-------:|--------:|--------:|\n",
-        suite = suite(),
     );
-    for (group, Counts { planned, passed, failed, ignored, not_run }) in rows {
+    let mut total = Counts::default();
+    for (group, counts) in rows {
+        let Counts { not_run, failed, ended: Tally { passed, .. }, .. } = counts;
+        let ignored = counts.ignored();
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
             "| {group:<8} | {passed:>6} | {failed:>6} | {ignored:>7} | {not_run:>7} |"
         );
-        total.planned += planned;
-        total.passed += passed;
-        total.failed += failed;
-        total.ignored += ignored;
-        total.not_run += not_run;
+        total.add(counts);
     }
-    text.push('\n');
-    let Counts { planned, passed, failed, ignored, not_run } = total;
-    if failed > 0 || not_run > 0 || passed == 0 {
-        let _ = writeln!(text, "No badge: {failed} of {planned} {what} failed, {not_run} not run.");
-        return text;
+    let Counts { planned, not_run, failed, ended } = total;
+    let passed = ended.passed;
+    let not_tried = and_why("not tried", ended.not_tried);
+    if failed > 0 || not_run > 0 || not_tried.is_some() {
+        let rest = not_tried.map(|words| format!(", {words}")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "\nNo badge: {failed} of {planned} {what} failed, {not_run} not run{rest}."
+        );
+    } else {
+        let mut words = vec![format!("{over} passes {passed} of {planned} {what}")];
+        words.extend(and_why("not applicable", ended.not_applicable));
+        words.extend(remarks.iter().cloned());
+        let _ = writeln!(text, "\nBadge: **{suite}**: {}.", words.join("; "));
     }
-    let remarks = remarks.iter().map(|remark| format!("; {remark}"));
-    let ignored = (ignored > 0).then(|| format!("; {ignored} not applicable")).into_iter();
-    let rest: String = ignored.chain(remarks).collect();
-    let _ = writeln!(
-        text,
-        "Badge: **{suite}**: {over} passes {passed} of {planned} {what}{rest}.",
-        suite = suite()
-    );
     text
 }
 
-fn suite() -> String {
-    format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+/// `2 not tried (one reason; another)`, where there are any.
+fn and_why(what: &str, mut reasons: Vec<&str>) -> Option<String> {
+    let count = reasons.len();
+    reasons.sort_unstable();
+    reasons.dedup();
+    (count > 0).then(|| format!("{count} {what} ({})", reasons.join("; ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    type Run = fn() -> Result<Ended, Failed>;
+
     /// Runs four trials, of which the last two end so, and gives what was reported.
-    fn reported(arguments: &[&str], last: [fn() -> Result<Completion, Failed>; 2]) -> String {
-        let good = || Ok(Completion::Completed);
+    fn reported(arguments: &[&str], last: [Run; 2]) -> String {
         let [third, fourth] = last;
         let planned = vec![
             Planned::new("s::a::one".to_owned(), "a", good),
@@ -199,8 +237,9 @@ mod tests {
         watched(&parsed, &subject, planned).1
     }
 
-    fn good() -> Result<Completion, Failed> {
-        Ok(Completion::Completed)
+    #[allow(clippy::unnecessary_wraps, reason = "as trials end")]
+    fn good() -> Result<Ended, Failed> {
+        Ok(Ended::Passed)
     }
 
     #[test]
@@ -213,15 +252,28 @@ mod tests {
 
     #[test]
     fn what_does_not_apply_is_told_in_the_badge() {
-        let report = reported(&[], [good, || Ok(Completion::ignored_with("no second handle"))]);
+        let report = reported(&[], [good, || Ok(Ended::NotApplicable("no users table"))]);
 
         assert!(report.contains("| b        |      1 |      0 |       1 |       0 |"), "{report}");
-        assert!(report.contains("passes 3 of 4 laws; 1 not applicable; in a test."), "{report}");
+        let badge = "passes 3 of 4 laws; 1 not applicable (no users table); in a test.";
+        assert!(report.contains(badge), "{report}");
+    }
+
+    #[test]
+    fn what_could_not_be_tried_has_no_badge() {
+        let ignored: Run = || Ok(Ended::NotTried("no second handle"));
+        for (third, count) in [(good as Run, 1), (ignored, 2)] {
+            let report = reported(&[], [third, ignored]);
+
+            let why = format!("0 not run, {count} not tried (no second handle).");
+            assert!(report.contains(&why), "{report}");
+            assert!(!report.contains("Badge:"), "{report}");
+        }
     }
 
     #[test]
     fn a_failure_has_no_badge() {
-        for bad in [|| Err("broken".into()), || panic!("a trial that panics")] {
+        for bad in [(|| Err("broken".into())) as Run, || panic!("a trial that panics")] {
             let report = reported(&[], [good, bad]);
 
             assert!(report.contains("| b        |      1 |      1 |"), "{report}");

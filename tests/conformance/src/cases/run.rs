@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use logout_all::{Transport, Transports};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
@@ -16,7 +16,7 @@ use super::{
     cell::{DynCell, Live, Settings},
     site::Site,
 };
-use crate::report::{self, Planned, Subject};
+use crate::report::{self, Ended, Planned, Subject};
 
 /// A case that takes longer has failed: a hang is a defect.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -117,7 +117,7 @@ fn planned(cell: impl Cell) -> Vec<Planned> {
                 continue;
             }
             let suite = suite.clone();
-            let trial = move || attempt(suite, case, mode).map(|()| Completion::Completed);
+            let trial = move || attempt(suite, case, mode).map(|()| Ended::Passed);
             planned.push(Planned::new(format!("{name}::{word}::{}", case.name), word, trial));
         }
     }

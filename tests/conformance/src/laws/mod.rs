@@ -66,6 +66,7 @@ use logout_all::SessionStore;
 
 use crate::report::{self, Planned, Subject};
 
+use factory::ROUNDS;
 pub use factory::{FactoryError, Fresh, Standing, StoreFactory};
 
 /// The list. `theme::law => twins that it must convict;`
@@ -197,7 +198,9 @@ pub(crate) fn run_whole<F: StoreFactory>(arguments: &Arguments, factory: F) -> C
         // The trials will fail, each with the reason.
         Err(_) => factory.name(),
     };
-    let subject = Subject { what: "laws", over, remarks: Vec::new() };
+    let rounds = factory.rounds();
+    let fewer = (rounds < ROUNDS).then(|| format!("each race {rounds} times"));
+    let subject = Subject { what: "laws", over, remarks: fewer.into_iter().collect() };
     report::run(arguments, &subject, planned(factory))
 }
 

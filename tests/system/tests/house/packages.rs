@@ -94,6 +94,30 @@ pub(crate) fn against_the_arrows(metadata: &Value) -> Vec<Violation> {
     violations
 }
 
+/// An example outside of the house turns on a feature of ours: the pages tell its author to write
+/// the names of our packages, and no more.
+pub(crate) fn features_outside(metadata: &Value) -> Vec<Violation> {
+    let members = members(metadata);
+    let mut violations = Vec::new();
+    for (name, (folder, package)) in &members {
+        if Place::of(folder) != Some(Place::Outside) {
+            continue;
+        }
+        let ours = package["dependencies"].as_array().into_iter().flatten();
+        for dependency in ours.filter(|one| members.contains_key(text(&one["name"]))) {
+            for feature in dependency["features"].as_array().into_iter().flatten() {
+                let (feature, of) = (text(feature), text(&dependency["name"]));
+                violations.push(Violation {
+                    who: (*name).to_owned(),
+                    what: format!("turns on the feature `{feature}` of `{of}`"),
+                    to_do: "do without; what a stranger needs is on without a feature",
+                });
+            }
+        }
+    }
+    violations
+}
+
 /// Crates that bring a web framework's types or HTTP types with them. The frameworks disagree
 /// about the latter (actix has http 0.2 and cookie 0.16, axum http 1).
 const WEB: &[&str] = &[
@@ -176,11 +200,14 @@ fn rust_version(package: &Value) -> Option<[u32; 3]> {
     Some(version)
 }
 
-/// The folders of the members that are published.
-pub(crate) fn published(metadata: &Value) -> Vec<String> {
+/// The folders of the members that compile elsewhere too: those that are published, and those that
+/// are written as if they stood elsewhere.
+pub(crate) fn self_contained(metadata: &Value) -> Vec<String> {
     let members = members(metadata).into_values();
-    let published = members.filter(|(_, package)| package["publish"].is_null());
-    published.map(|(folder, _)| folder.to_owned()).collect()
+    let alone = members.filter(|(folder, package)| {
+        package["publish"].is_null() || Place::of(folder) == Some(Place::Outside)
+    });
+    alone.map(|(folder, _)| folder.to_owned()).collect()
 }
 
 /// The members of the workspace by name, with their folders from the root.
@@ -289,6 +316,32 @@ mod tests {
             assert_eq!(arrow("examples/outside/store", inside, Some("dev")), 1, "{inside}");
         }
         assert_eq!(arrow("examples/axum", "examples/outside/server", None), 1);
+    }
+
+    #[test]
+    fn what_is_outside_turns_on_no_feature_of_ours() {
+        let with = |folder: &str, name: &str, features: &[&str]| {
+            let mut metadata = workspace(&[(folder, &[(name, None)]), ("core", &[])]);
+            metadata["packages"][0]["dependencies"][0]["features"] = json!(features);
+            features_outside(&metadata).len()
+        };
+
+        assert_eq!(with("examples/outside/store", "core", &[]), 0);
+        assert_eq!(with("examples/outside/store", "core", &["testing"]), 1);
+        assert_eq!(with("examples/outside/store", "tokio", &["rt"]), 0);
+        assert_eq!(with("adapters/store/sqlite", "core", &["testing"]), 0);
+    }
+
+    #[test]
+    fn what_is_outside_must_compile_alone_as_what_is_published_must() {
+        let mut metadata = workspace(&[("core", &[]), ("examples/outside/store", &[])]);
+        metadata["packages"].as_array_mut().unwrap().push(json!({
+            "id": "x", "name": "x", "manifest_path": "/r/tests/system/Cargo.toml", "publish": [],
+        }));
+        metadata["packages"][1]["publish"] = json!([]);
+        metadata["workspace_members"].as_array_mut().unwrap().push(json!("x"));
+
+        assert_eq!(self_contained(&metadata), ["core", "examples/outside/store"]);
     }
 
     #[test]
