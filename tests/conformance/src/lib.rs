@@ -32,7 +32,7 @@ pub use libtest_mimic;
 /// one in which a law could not be tried, since the factory gives no second handle.
 pub fn run_laws(factory: impl StoreFactory) -> ExitCode {
     let arguments = Arguments::from_args();
-    laws::run_whole(&arguments, factory).exit_code()
+    report::run(&arguments, laws::whole_run(factory)).exit_code()
 }
 
 /// Runs the HTTP cases over that server as the command line says (`libtest_mimic::Arguments`), and
@@ -42,5 +42,5 @@ pub fn run_laws(factory: impl StoreFactory) -> ExitCode {
 /// The whole `main` of a test target with `harness = false`. A run of a part has no badge.
 pub fn run_cases(cell: impl Cell) -> ExitCode {
     let arguments = Arguments::from_args();
-    cases::run_whole(&arguments, cell).exit_code()
+    report::run(&arguments, cases::whole_run(cell)).exit_code()
 }

@@ -136,8 +136,8 @@ impl Counts {
 }
 
 /// Runs what is planned, and prints the report behind it.
-pub(crate) fn run(arguments: &Arguments, subject: &Subject, planned: Vec<Planned>) -> Conclusion {
-    let (conclusion, report) = watched(arguments, subject, planned);
+pub(crate) fn run(arguments: &Arguments, whole: (Subject, Vec<Planned>)) -> Conclusion {
+    let (conclusion, report) = watched(arguments, whole);
     // A list of names is no run, and a reader of JSON would stumble over a table.
     if !arguments.list && arguments.format != Some(FormatSetting::Json) {
         println!("{report}");
@@ -147,8 +147,7 @@ pub(crate) fn run(arguments: &Arguments, subject: &Subject, planned: Vec<Planned
 
 fn watched(
     arguments: &Arguments,
-    subject: &Subject,
-    planned: Vec<Planned>,
+    (subject, planned): (Subject, Vec<Planned>),
 ) -> (Conclusion, String) {
     let mut rows = Vec::new();
     let mut trials = Vec::with_capacity(planned.len());
@@ -163,7 +162,7 @@ fn watched(
     }
     let conclusion = libtest_mimic::run(arguments, trials);
     let counted: Vec<_> = rows.iter().map(|row| (row.group, Counts::of(row))).collect();
-    (conclusion, report(subject, &counted))
+    (conclusion, report(&subject, &counted))
 }
 
 /// The table, and the badge or why there is none.
@@ -214,7 +213,13 @@ fn and_why(what: &str, mut reasons: Vec<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use logout_all::{Clock, MemoryStore};
+
     use super::*;
+    use crate::{
+        cases::{self, Cell, Quirk, Running, Settings},
+        laws::{self, FactoryError, Fresh, StoreFactory},
+    };
 
     type Run = fn() -> Result<Ended, Failed>;
 
@@ -227,14 +232,18 @@ mod tests {
             Planned::new("s::b::one".to_owned(), "b", third),
             Planned::new("s::b::two".to_owned(), "b", fourth),
         ];
+        let remarks = vec!["in a test".to_owned()];
+        let subject = Subject { what: "laws", over: "mine 1.2".to_owned(), remarks };
+        report_of(arguments, (subject, planned))
+    }
+
+    fn report_of(arguments: &[&str], whole: (Subject, Vec<Planned>)) -> String {
         // What the trials print is not the output of this test.
         let log = tempfile::NamedTempFile::new().unwrap();
         let words = ["program"].iter().chain(arguments);
         let mut parsed = Arguments::from_iter(words);
         parsed.logfile = Some(log.path().to_str().unwrap().to_owned());
-        let remarks = vec!["in a test".to_owned()];
-        let subject = Subject { what: "laws", over: "mine 1.2".to_owned(), remarks };
-        watched(&parsed, &subject, planned).1
+        watched(&parsed, whole).1
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "as trials end")]
@@ -297,5 +306,76 @@ mod tests {
             assert!(report.contains("No badge: 0 of 4 laws failed"), "{part:?}: {report}");
             assert!(!report.contains("Badge:"), "{part:?}: {report}");
         }
+    }
+
+    /// The memory store, with a second handle or without.
+    struct Memory(Handles);
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Handles {
+        One,
+        Two,
+    }
+
+    impl StoreFactory for Memory {
+        type Store = MemoryStore;
+
+        fn name(&self) -> String {
+            "memory".to_owned()
+        }
+
+        async fn fresh(&self) -> Result<Fresh<MemoryStore>, FactoryError> {
+            let clock = Clock::system();
+            let store = MemoryStore::with_clock(clock.clone());
+            let fresh = Fresh::new(store.clone(), clock);
+            Ok(if self.0 == Handles::Two { fresh.second(store) } else { fresh })
+        }
+
+        fn rounds(&self) -> usize {
+            3
+        }
+    }
+
+    #[test]
+    fn a_store_that_joins_no_users_has_a_badge_that_says_so() {
+        let report = report_of(&[], laws::whole_run(Memory(Handles::Two)));
+
+        let badge = "1 not applicable (the store joins no users table); rounds of each race: 3.";
+        assert!(report.contains("Badge:") && report.contains(badge), "{report}");
+    }
+
+    #[test]
+    fn a_store_without_a_second_handle_has_no_badge() {
+        let report = report_of(&[], laws::whole_run(Memory(Handles::One)));
+
+        let why = "1 not tried (the factory gives no second handle on the same data).";
+        assert!(report.contains(why) && !report.contains("Badge:"), "{report}");
+    }
+
+    /// A cell of a framework with a quirk; no trial of it is started.
+    struct Odd;
+
+    impl Cell for Odd {
+        fn name(&self) -> String {
+            "odd::memory".to_owned()
+        }
+
+        async fn start(&self, _: Settings) -> Result<Running, String> {
+            Err("nobody asks for it".to_owned())
+        }
+
+        fn quirks(&self) -> &'static [Quirk] {
+            &[Quirk::WaitsForBodies]
+        }
+    }
+
+    #[test]
+    fn quirks_stand_in_the_badge() {
+        let (subject, planned) = cases::whole_run(Odd);
+
+        assert_eq!(subject.remarks, ["the server waits for the first bytes of a body"]);
+        let groups: Vec<_> =
+            planned.chunk_by(|a, b| a.group == b.group).map(|g| g[0].group).collect();
+        assert_eq!(groups, ["bearer", "cookie", "both"]);
     }
 }

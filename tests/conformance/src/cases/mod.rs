@@ -88,7 +88,7 @@ mod violation;
 
 pub use crate::client::AUTHORITY;
 pub use cell::{COOKIE, Cell, ISSUER, Quirk, Running, Settings};
-pub(crate) use run::run_whole;
+pub(crate) use run::whole_run;
 pub use run::{run, trials};
 pub use violation::{Outcome, Violation};
 use violation::{ensure, ensure_eq};

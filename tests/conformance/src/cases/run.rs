@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 use logout_all::{Transport, Transports};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
@@ -16,7 +16,7 @@ use super::{
     cell::{DynCell, Live, Settings},
     site::Site,
 };
-use crate::report::{self, Ended, Planned, Subject};
+use crate::report::{Ended, Planned, Subject};
 
 /// A case that takes longer has failed: a hang is a defect.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -101,10 +101,10 @@ pub fn trials(cell: impl Cell) -> Vec<Trial> {
     planned(cell).into_iter().map(Planned::trial).collect()
 }
 
-pub(crate) fn run_whole(arguments: &Arguments, cell: impl Cell) -> Conclusion {
+/// A whole run: what it is about, and its trials.
+pub(crate) fn whole_run(cell: impl Cell) -> (Subject, Vec<Planned>) {
     let remarks = cell.quirks().iter().map(|quirk| format!("the server {quirk}")).collect();
-    let subject = Subject { what: "cases", over: cell.name(), remarks };
-    report::run(arguments, &subject, planned(cell))
+    (Subject { what: "cases", over: cell.name(), remarks }, planned(cell))
 }
 
 fn planned(cell: impl Cell) -> Vec<Planned> {

@@ -61,10 +61,10 @@ mod whole;
 
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Conclusion, Trial};
+use libtest_mimic::Trial;
 use logout_all::SessionStore;
 
-use crate::report::{self, Planned, Subject};
+use crate::report::{Planned, Subject};
 
 use factory::ROUNDS;
 pub use factory::{FactoryError, Fresh, Standing, StoreFactory};
@@ -192,16 +192,17 @@ laws! {
     sweep::l80_sweepers_work_beside_each_other => CountsThenSweeps;
 }
 
-pub(crate) fn run_whole<F: StoreFactory>(arguments: &Arguments, factory: F) -> Conclusion {
+/// A whole run: what it is about, and its trials.
+pub(crate) fn whole_run<F: StoreFactory>(factory: F) -> (Subject, Vec<Planned>) {
     let over = match about(&factory) {
         Ok(over) => over,
         // The trials will fail, each with the reason.
         Err(_) => factory.name(),
     };
     let rounds = factory.rounds();
-    let fewer = (rounds < ROUNDS).then(|| format!("each race {rounds} times"));
+    let fewer = (rounds < ROUNDS).then(|| format!("rounds of each race: {}", rounds.max(1)));
     let subject = Subject { what: "laws", over, remarks: fewer.into_iter().collect() };
-    report::run(arguments, &subject, planned(factory))
+    (subject, planned(factory))
 }
 
 /// The line that a test table takes the store's version from: `version: NAME VERSION`.
