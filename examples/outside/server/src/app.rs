@@ -1,16 +1,16 @@
 //! The application that the suite asks for, on the core alone.
 
-use std::future::Future;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Response,
+    Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, SET_COOKIE},
     http::request::Parts,
 };
 use logout_all::{
-    AuthError, By, Denied, EndReason, Problem, Sessions, Transport, Usage, UserId,
+    AuthError, By, Denied, EndReason, Problem, Reply, Sessions, Transport, Usage, UserId,
     http::{Anonymous, BodyError, Refusal, read_json},
     wire::Presented,
 };
@@ -19,6 +19,9 @@ use serde::Deserialize;
 use crate::{presented, response, users::Users};
 
 type Answer = Response<Full<Bytes>>;
+
+/// A body that is read when it is awaited.
+pub(crate) type Wanted = Pin<Box<dyn Future<Output = Result<Bytes, BodyError>> + Send>>;
 
 /// An application with sessions.
 #[derive(Debug)]
@@ -41,16 +44,12 @@ struct NewPassword {
     new: String,
 }
 
-/// Any way in which a handler says no.
-enum No {
-    Refused(Refusal),
-    Auth(AuthError),
-    Problem(Problem),
-}
+/// The answer to whom a handler says no.
+struct No(Reply);
 
 impl From<Refusal> for No {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self(refusal.into_reply())
     }
 }
 
@@ -58,15 +57,21 @@ impl From<AuthError> for No {
     fn from(error: AuthError) -> Self {
         match error {
             // The client has asked for it, so here it is not the application's mistake.
-            AuthError::Usage(Usage::TransportOff(_)) => Self::Problem(Problem::Unprocessable),
-            error => Self::Auth(error),
+            AuthError::Usage(Usage::TransportOff(_)) => Problem::Unprocessable.into(),
+            error => Refusal::without_sessions(error).into(),
         }
+    }
+}
+
+impl From<Denied> for No {
+    fn from(denied: Denied) -> Self {
+        AuthError::from(denied).into()
     }
 }
 
 impl From<Problem> for No {
     fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
+        Self(problem.reply("logout-all"))
     }
 }
 
@@ -76,59 +81,46 @@ impl App {
         Self { sessions, users, admin_token: admin_token.into() }
     }
 
-    pub(crate) async fn answer(
-        &self,
-        parts: &Parts,
-        body: impl Future<Output = Result<Bytes, BodyError>>,
-    ) -> Answer {
+    pub(crate) async fn answer(&self, parts: &Parts, body: Wanted) -> Answer {
         let presented = presented(parts);
         // As it was sent: nothing is decoded, and no slash folded.
         let tail = parts.uri.path().strip_prefix("/auth").filter(|tail| tail.starts_with('/'));
         if let Some(tail) = tail {
             return response(self.sessions.route(&presented, tail, body).await);
         }
-        match self.handle(parts, &presented, body).await {
-            Ok(answer) => answer,
-            Err(No::Refused(refusal)) => response(refusal.into_reply()),
-            Err(No::Auth(error)) => response(Refusal::new(error, &self.sessions).into_reply()),
-            Err(No::Problem(problem)) => response(problem.reply("logout-all")),
-        }
+        self.handle(parts, &presented, body).await.unwrap_or_else(|No(reply)| response(reply))
     }
 
     async fn handle(
         &self,
         parts: &Parts,
         presented: &Presented<'_>,
-        body: impl Future<Output = Result<Bytes, BodyError>>,
+        body: Wanted,
     ) -> Result<Answer, No> {
         match (parts.method.as_str(), parts.uri.path()) {
             ("POST", "/login") => self.login(presented, body).await,
             ("POST", "/password") => self.password(presented, body).await,
             ("GET" | "HEAD" | "POST", "/me") => {
                 let session = self.sessions.authenticate(presented).await?;
-                Ok(page(200, format!("you are {}", session.user_id())))
+                Ok(text(200, format!("you are {}", session.user_id())))
             }
             ("GET" | "HEAD" | "POST", "/greeting") => {
                 let session = self.sessions.authenticate_if_presented(presented).await?;
                 let name = session.map_or("guest".to_owned(), |s| s.user_id().to_string());
-                Ok(page(200, format!("hello {name}")))
+                Ok(text(200, format!("hello {name}")))
             }
             ("GET" | "HEAD" | "POST", "/private/report") => self.report(presented).await,
             ("POST", path) if path.starts_with("/admin/users/") => self.operate(parts, path).await,
-            ("GET", "/healthz") => Ok(page(200, "alive")),
+            ("GET", "/healthz") => Ok(text(200, "alive")),
             ("GET", "/readyz") => match self.sessions.ready().await {
-                Ok(()) => Ok(page(200, "ready")),
-                Err(_) => Ok(page(503, "not ready")),
+                Ok(()) => Ok(text(200, "ready")),
+                Err(_) => Ok(text(503, "not ready")),
             },
             _ => Err(Problem::NotFound.into()),
         }
     }
 
-    async fn login(
-        &self,
-        presented: &Presented<'_>,
-        body: impl Future<Output = Result<Bytes, BodyError>>,
-    ) -> Result<Answer, No> {
+    async fn login(&self, presented: &Presented<'_>, body: Wanted) -> Result<Answer, No> {
         let mut sign_in = self.sessions.sign_in(presented)?;
         let Credentials { username, password, transport } = read_json(presented, body).await?;
         sign_in = match transport.as_deref() {
@@ -140,21 +132,17 @@ impl App {
         // The ticket before the password is read; an unknown name costs the same.
         let ticket = sign_in.begin(self.users.knows(&username).then_some(&username)).await?;
         if !self.users.password_is(&username, &password) {
-            return Err(AuthError::from(Denied::CredentialsInvalid).into());
+            return Err(Denied::CredentialsInvalid.into());
         }
         Ok(response(ticket.finish(&()).await?))
     }
 
-    async fn password(
-        &self,
-        presented: &Presented<'_>,
-        body: impl Future<Output = Result<Bytes, BodyError>>,
-    ) -> Result<Answer, No> {
+    async fn password(&self, presented: &Presented<'_>, body: Wanted) -> Result<Answer, No> {
         let session = self.sessions.authenticate(presented).await?;
         let NewPassword { old, new } = read_json(presented, body).await?;
         let name = session.user_id().as_str();
         if !self.users.password_is(name, &old) {
-            return Err(AuthError::from(Denied::CredentialsInvalid).into());
+            return Err(Denied::CredentialsInvalid.into());
         }
         self.users.set_password(name, &new);
         self.sessions.logout_others(&session, EndReason::Password).await?;
@@ -164,7 +152,7 @@ impl App {
     /// As a layer does it: the handler runs inside, and a renewed cookie is set on its answer.
     async fn report(&self, presented: &Presented<'_>) -> Result<Answer, No> {
         let admitted = self.sessions.admit(presented, Anonymous::Refused).await?;
-        let mut answer = page(200, "the report");
+        let mut answer = text(200, "the report");
         let cookie = admitted.renewed_cookie.as_ref().and_then(|cookie| cookie.unless_set([]));
         if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
             answer.headers_mut().append(SET_COOKIE, cookie);
@@ -185,24 +173,24 @@ impl App {
             return Err(Problem::NotFound.into());
         }
         if verb == "unlock" {
-            let mut answer = Response::new(Full::default());
-            *answer.status_mut() = hyper::StatusCode::NO_CONTENT;
+            let mut answer = Answer::default();
+            *answer.status_mut() = StatusCode::NO_CONTENT;
             return Ok(answer);
         }
         let user = UserId::new(name).map_err(AuthError::from)?;
         let ended = self.sessions.logout_all(&user, EndReason::Locked, By::operator("admin"));
         let ended = ended.await?.guids.len();
-        Ok(typed(200, "application/json", format!("{{\"ended\":{ended}}}")))
+        Ok(typed("application/json", 200, format!("{{\"ended\":{ended}}}")))
     }
 }
 
-fn page(status: u16, text: impl Into<Bytes>) -> Answer {
-    typed(status, "text/plain; charset=utf-8", text)
+fn text(status: u16, text: impl Into<Bytes>) -> Answer {
+    typed("text/plain; charset=utf-8", status, text)
 }
 
-fn typed(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
-    *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+fn typed(content_type: &'static str, status: u16, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Answer::new(Full::new(body.into()));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

@@ -2,8 +2,8 @@
 //! API of `logout-all` alone, and all the HTTP cases of `logout-all-conformance` pass over it
 //! (`tests/hyper_cases.rs`).
 //!
-//! What an adapter does is in [`presented`], [`body`] and [`response`]: it translates. The rest is an
-//! application, as the suite asks for one. Its users are in memory with their passwords as they are,
+//! What an adapter does is in this file, `presented`, `body` and `response`: it translates. The rest is
+//! an application, as the suite asks for one. Its users are in memory with their passwords as they are,
 //! which no real application may do.
 
 mod app;
@@ -41,7 +41,7 @@ pub async fn serve(listener: TcpListener, app: App) {
             let app = Arc::clone(&app);
             async move {
                 let (parts, incoming) = request.into_parts();
-                Ok::<_, Infallible>(app.answer(&parts, body(incoming)).await)
+                Ok::<_, Infallible>(app.answer(&parts, Box::pin(body(incoming))).await)
             }
         });
         // A connection that breaks is the client's affair.

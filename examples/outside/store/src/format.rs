@@ -118,7 +118,7 @@ impl KeptRow {
             user: UserId::new(self.user).ok()?,
             guid: Guid::from_uuid(self.guid)?,
             ref_tok_id: RefTokId::from_uuid(self.ref_tok_id)?,
-            prev_ref_tok_id: self.prev_ref_tok_id.and_then(RefTokId::from_uuid),
+            prev_ref_tok_id: read(self.prev_ref_tok_id, RefTokId::from_uuid).ok()?,
             generation: self.generation,
             epoch: self.epoch,
             global_epoch: self.global_epoch,
@@ -129,9 +129,10 @@ impl KeptRow {
             token_expires_at: self.token_expires_at,
             confirmed_at: self.confirmed_at,
             last_seen_at: self.last_seen_at,
-            user_agent: self.user_agent.and_then(|text| UserAgent::from_bytes(text.as_bytes())),
+            user_agent: read(self.user_agent, |text| UserAgent::from_bytes(text.as_bytes()))
+                .ok()?,
             ip: self.ip,
-            label: self.label.and_then(|text| Label::new(&text)),
+            label: read(self.label, |text| Label::new(&text)).ok()?,
             limits: Limits { idle: self.idle, absolute: self.absolute, persistence },
             expires_at: self.expires_at,
         })
@@ -155,11 +156,37 @@ impl KeptEntry {
         Some(JournalEntry {
             seq: self.seq,
             id: self.id,
-            user: self.user.map(UserId::new).transpose().ok()?,
-            guid: self.guid.and_then(Guid::from_uuid),
+            user: read(self.user, |text| UserId::new(text).ok()).ok()?,
+            guid: read(self.guid, Guid::from_uuid).ok()?,
             reason: EndReason::parse(&self.reason)?,
             by: By::parse(&self.by),
             at: self.at,
         })
+    }
+}
+
+/// A value that may be absent; an error where it is there and no value.
+fn read<T, U>(kept: Option<T>, read: impl FnOnce(T) -> Option<U>) -> Result<Option<U>, ()> {
+    kept.map(|kept| read(kept).ok_or(())).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_nobody_writes_is_damage_and_not_absence() {
+        let entry = |guid| KeptEntry {
+            seq: 1,
+            id: Uuid::new_v4(),
+            user: None,
+            guid,
+            reason: EndReason::Logout.to_string(),
+            by: By::Policy.to_string(),
+            at: SystemTime::UNIX_EPOCH,
+        };
+
+        assert!(entry(None).entry().is_some());
+        assert!(entry(Some(Uuid::nil())).entry().is_none());
     }
 }
