@@ -72,7 +72,7 @@
 //! ```
 //!
 //! (`harness = false` in the manifest.) Trials are named
-//! `mine::memory::cookie::renewal_is_replayed`, so that one can be run alone; [`trials`] are for a
+//! `mine::memory::cookie::r2_a_second_renewal_is_replayed`, so that one can be run alone; [`trials`] are for a
 //! `main` that runs others beside them.
 
 // A case that is in no list must not go unnoticed.
