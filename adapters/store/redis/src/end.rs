@@ -32,10 +32,7 @@ pub(crate) fn end(view: &View, ending: &Ending) -> Decision<Ended> {
         plan.epoch = Some(bumped);
         plan.puts = view.live().filter(|row| !takes(row)).cloned().collect();
         for row in &mut plan.puts {
-            row.epoch = bumped;
-            if matches!(scope, Scope::TokenIssuedBefore(_)) {
-                row.prev_ref_tok_id = None;
-            }
+            scope.restamp(row, bumped);
         }
         if plan.puts.is_empty() {
             plan.index = Index::Gone;
