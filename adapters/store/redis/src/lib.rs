@@ -28,9 +28,11 @@ mod readme {}
 
 mod builder;
 mod change;
+mod cluster;
 mod connect;
 mod end;
 mod fault;
+mod info;
 mod journal;
 mod keys;
 mod line;
@@ -39,10 +41,14 @@ mod renew;
 mod row;
 mod script;
 mod server;
+mod shared;
+mod slot;
 mod store;
 mod sweep;
+mod topology;
 mod touch;
 mod wait;
+mod wire;
 
 pub use builder::RedisStoreBuilder;
 pub use logout_all::Clock;

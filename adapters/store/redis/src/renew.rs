@@ -5,7 +5,10 @@ use logout_all::{
     store::{Confirm, Remint, RemintOf, Rotation, Swap, Touch},
 };
 
-use crate::change::{Decision, Plan, View};
+use crate::{
+    change::{Decision, Plan},
+    shared::View,
+};
 
 pub(crate) fn rotate(view: &View, rotation: &Rotation) -> Decision<Swap> {
     let changed = changed(view, |row| {

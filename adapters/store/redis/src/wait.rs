@@ -5,10 +5,9 @@ use std::time::Duration;
 use logout_all::{StoreError, StoreErrorKind};
 
 use crate::{
-    change::take,
     fault::Fault,
-    line::{Held, Line},
-    store::WRITE_WAIT,
+    shared::{COMMIT_WAIT, take},
+    wire::Held,
 };
 
 /// How many replicas must have an ending, and how long they have for it.
@@ -24,11 +23,12 @@ impl Replicas {
 
     /// Waits for all that this connection has written or read so far: so the repetition of an
     /// ending, which finds nothing to end, waits for what it found. Over another connection it would
-    /// wait for nothing, or on a server that never had the ending.
-    pub(crate) async fn acknowledged(&self, line: &Line, held: &Held) -> Result<(), Fault> {
+    /// wait for nothing, or on a server that never had the ending. On a cluster it is the connection to
+    /// the user's node.
+    pub(crate) async fn acknowledged(&self, held: &Held) -> Result<(), Fault> {
         let mut command = redis::cmd("WAIT");
         command.arg(self.count).arg(self.within.as_millis().max(1).to_string());
-        let have: usize = take(line.ask_over(held, &command, WRITE_WAIT).await?)?;
+        let have: usize = take(held.ask(&command, COMMIT_WAIT).await?)?;
         if have >= self.count {
             return Ok(());
         }
