@@ -44,7 +44,11 @@ fn unavailable(error: impl Error + Send + Sync + 'static) -> StoreError {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let database: Config = env::var("TEST_DATABASE_URL")?.parse()?;
+    lock_a_user(&env::var("TEST_REDIS_URL")?, &env::var("TEST_DATABASE_URL")?).await
+}
+
+pub(crate) async fn lock_a_user(redis: &str, database: &str) -> Result<(), Box<dyn Error>> {
+    let database: Config = database.parse()?;
     // One connection, since the table of this example lives in it alone. Every wait ends.
     let second = Some(Duration::from_secs(1));
     let pool = Pool::builder(Manager::new(database, NoTls))
@@ -60,8 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         )
         .await?;
 
-    let store =
-        RedisStore::builder(env::var("TEST_REDIS_URL")?).prefix("example").connect().await?;
+    let store = RedisStore::builder(redis).prefix("example").connect().await?;
     let keys = Keys::hs256(b"an example key; take 32 random bytes!")?;
     let builder = Sessions::builder(store, keys, "https://app.example");
     let sessions = builder.users(People(pool.clone())).build().await?;

@@ -8,8 +8,8 @@ mod sqlite;
 use std::path::Path;
 
 use logout_all::{
-    AuthError, Clock, EndReason, Pending, Problem, StoreError, UserDirectory, UserId, UserState,
-    Users, Verified,
+    AuthError, Clock, EndReason, Pending, Problem, StoreError, StoreErrorKind, UserDirectory,
+    UserId, UserState, Users, Verified,
 };
 use logout_all_postgres::{PostgresStore, tokio_postgres};
 use logout_all_redis::RedisStore;
@@ -210,7 +210,15 @@ impl Accounts {
                 replaced(session, table.replace_password(id, &shown, fresh)).await
             }
             Table::Redis(table) => {
-                replaced(session, table.replace_password(id, &shown, &fresh).await?).await
+                let (table, session) = (table.clone(), session.clone());
+                // In a task of its own: a client that goes away does not come between the two.
+                let both = tokio::spawn(async move {
+                    replaced(&session, table.replace_password(id, &shown, &fresh).await?).await
+                });
+                both.await.map_err(|error| {
+                    StoreError::new(StoreErrorKind::Stopped, "the change was stopped")
+                        .with_cause(error)
+                })?
             }
             Table::Postgres(table) => {
                 settle(session, table.replace_password(id, session, &shown, &fresh).await?).await

@@ -1,9 +1,9 @@
 //! Accounts in the Redis server that the sessions are in: the application's own keys, over the
 //! application's own connection.
 //!
-//! Redis is asked twice for a change of password, once here and once by the store: a crash between
-//! the two leaves the new password without the logouts, and the user repeats them. In a database
-//! with transactions both commit together.
+//! Redis is asked twice for a change of password, once here and once by the store: a crash of the
+//! process between the two leaves the new password without the logouts, and the user repeats them.
+//! In a database with transactions both commit together.
 
 use std::{collections::HashMap, error::Error, fmt, future::Future, time::Duration};
 

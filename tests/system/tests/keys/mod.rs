@@ -1,4 +1,5 @@
-//! A prefix of its own on the Redis server for each server or test, its keys gone with it.
+//! A part of its own of the Redis server for each server or test, its keys gone with it: a prefix,
+//! or for programs, which know one prefix alone, a database.
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
@@ -14,10 +15,7 @@ impl Prefix {
     /// That there is no server is a failure, and never a reason to run nothing.
     pub(crate) fn new() -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let url = std::env::var("TEST_REDIS_URL").map_err(|_| {
-            "TEST_REDIS_URL is not set: `cargo xtask test-all` brings a Redis server, `cargo xtask \
-             services redis` starts one by hand, and `--skip redis::` leaves it out"
-        })?;
+        let url = server()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Ok(Self { url, name: format!("test-{}-{count}", std::process::id()) })
     }
@@ -28,6 +26,54 @@ impl Prefix {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+}
+
+fn server() -> Result<String, String> {
+    std::env::var("TEST_REDIS_URL").map_err(|_| {
+        "TEST_REDIS_URL is not set: `cargo xtask test-all` brings a Redis server, `cargo xtask \
+         services redis` starts one by hand, and `--skip redis::` leaves it out"
+            .to_owned()
+    })
+}
+
+/// One of the databases 1 to 15, emptied. Dropped, it is emptied again.
+pub(crate) struct Numbered {
+    url: String,
+}
+
+impl Numbered {
+    /// A process of tests has fifteen of them.
+    pub(crate) fn new() -> Result<Self, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let server = server()?;
+        let begin = server.find("://").map_or(0, |at| at + 3);
+        let end = server[begin..].find('/').map_or(server.len(), |at| begin + at);
+        let numbered = Self { url: format!("{}/{number}", &server[..end]) };
+        numbered.ask::<()>(&["FLUSHDB"]).map_err(|error| format!("database {number}: {error}"))?;
+        Ok(numbered)
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// By another program's hand.
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let wait = std::time::Duration::from_secs(3);
+        let client = redis::Client::open(self.url.as_str())?;
+        let mut connection = client.get_connection_with_timeout(wait)?;
+        connection.set_read_timeout(Some(wait))?;
+        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
+    }
+}
+
+impl Drop for Numbered {
+    fn drop(&mut self) {
+        if let Err(error) = self.ask::<()>(&["FLUSHDB"]) {
+            eprintln!("the keys of a test stay behind: {error}");
+        }
     }
 }
 
