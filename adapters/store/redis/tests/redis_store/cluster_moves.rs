@@ -1,0 +1,142 @@
+//! Slots move from node to node while users come and go.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use logout_all::{SessionRow, SessionStore, UserId, store::Scope};
+use logout_all_redis::RedisStore;
+use tokio::task::JoinHandle;
+
+use crate::{cluster::Cluster, end, lives, login_of, rotation, sign_in, stored};
+
+/// A user who verifies and renews without end; told, how often.
+fn goes_on(
+    store: &RedisStore,
+    mut row: SessionRow,
+    stop: &Arc<AtomicBool>,
+) -> JoinHandle<(SessionRow, u64)> {
+    let (store, stop) = (store.clone(), Arc::clone(stop));
+    tokio::spawn(async move {
+        let mut rounds = 0;
+        while !stop.load(Ordering::SeqCst) {
+            let found = store.lookup(&row.user, row.guid).await.unwrap();
+            let known = found.row.expect("a live session was denied");
+            assert!(known.is_live(found.epochs, found.now), "a live session was denied");
+            assert_eq!(known.ref_tok_id, row.ref_tok_id, "a rotation was lost, or came twice");
+            match store.rotate(&rotation(&row)).await.unwrap() {
+                logout_all::store::Swap::Done(next) => row = *next,
+                lost => panic!("{lost:?}"),
+            }
+            rounds += 1;
+        }
+        (row, rounds)
+    })
+}
+
+/// Logs one session after the other out, and sees each gone.
+fn logs_out(store: &RedisStore, user: &UserId, stop: &Arc<AtomicBool>) -> JoinHandle<u64> {
+    let (store, user, stop) = (store.clone(), user.clone(), Arc::clone(stop));
+    tokio::spawn(async move {
+        let mut rounds = 0;
+        while !stop.load(Ordering::SeqCst) {
+            let row = sign_in(&store, &user).await;
+            let late = login_of(&store, &user).await;
+            let scope = if rounds % 2 == 0 { Scope::All } else { Scope::Device(row.guid) };
+            let ended = end(&store, &user, scope).await.unwrap();
+            assert!(ended.guids.contains(&row.guid));
+            assert!(!lives(&store, &row).await, "a logout was lost");
+            if rounds % 2 == 0 {
+                let answer = store.insert(&late).await.unwrap();
+                assert!(answer.denied().is_some(), "a login from before a logout got in");
+            }
+            rounds += 1;
+        }
+        rounds
+    })
+}
+
+/// "Its users wait for a moment": no denial, no error, nothing lost, while the slot of two users
+/// moves to and fro; nor while the store's own does.
+async fn survives_moves(cluster: &Cluster, slot: u16, tag: &str, rounds: usize) {
+    let store = cluster.store().await;
+    // Two users of one slot: one name under two encodings cannot be, so one tag is looked for.
+    let one = UserId::new(tag).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let other = same_slot(cluster, &one);
+    let first = goes_on(&store, sign_in(&store, &one).await, &stop);
+    let second = logs_out(&store, &other, &stop);
+    let (mut from, mut to) = (usize::from(slot) * 3 / 16384, 0);
+    for _ in 0..rounds {
+        to = (0..3).find(|node| *node != from && *node != to).unwrap();
+        cluster.move_slot(slot, from, to, Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        from = to;
+    }
+    stop.store(true, Ordering::SeqCst);
+    let (row, renewed) = first.await.unwrap();
+    let ended = second.await.unwrap();
+    assert!(lives(&store, &row).await);
+    assert_eq!(row.generation, renewed, "a rotation was lost, or came twice");
+    assert!(renewed > 20 && ended > 10, "{renewed} renewals and {ended} logouts prove nothing");
+    assert_eq!(store.history(&other, 1000).await.unwrap().len() as u64, ended.min(1000));
+}
+
+fn same_slot(cluster: &Cluster, user: &UserId) -> UserId {
+    let wanted = cluster.slot(user.as_str());
+    let mut names = (0..).map(|number| format!("other-{number}"));
+    let name = cluster.nodes[0].server.with(|connection| {
+        names.find(|name| {
+            let slot = redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query::<u16>(connection);
+            slot.unwrap() == wanted
+        })
+    });
+    UserId::new(&name.unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_users_slot_moves_under_traffic() {
+    let cluster = Cluster::start().await;
+    let ada = cluster.user_of(cluster.others()[0]);
+    let slot = cluster.slot(ada.as_str());
+    survives_moves(&cluster, slot, ada.as_str(), 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stores_slot_moves_under_traffic() {
+    let cluster = Cluster::start().await;
+    let ada = cluster.user_of(cluster.others()[0]);
+    let slot = cluster.slot("*");
+    survives_moves(&cluster, slot, ada.as_str(), 6).await;
+}
+
+/// "A slot that was left half moved": its users wait, and are then told that nobody knows; nobody
+/// else is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_is_left_half_moved_is_an_error_in_time() {
+    let cluster = Cluster::start().await;
+    let store = cluster.store().await;
+    let [from, to] = cluster.others();
+    let ada = cluster.user_of(from);
+    let (row, bob) = (sign_in(&store, &ada).await, sign_in(&store, &cluster.user_of(to)).await);
+    let slot = cluster.slot(ada.as_str());
+    let ids = [from, to].map(|node| cluster.nodes[node].id());
+    let ask = |node: usize, words: String| cluster.nodes[node].server.ask::<()>(&words);
+    ask(to, format!("CLUSTER SETSLOT {slot} IMPORTING {}", ids[0]));
+    ask(from, format!("CLUSTER SETSLOT {slot} MIGRATING {}", ids[1]));
+    let since = std::time::Instant::now();
+    let error = store.lookup(&ada, row.guid).await.unwrap_err();
+    assert!(error.to_string().contains("moved"), "{error:?}");
+    assert!(since.elapsed() < Duration::from_millis(4500), "{:?}", since.elapsed());
+    assert!(lives(&store, &bob).await);
+    // What needs one key alone is answered by the node that takes the slot over (`ASK`).
+    assert!(store.history(&ada, 9).await.unwrap().is_empty());
+    ask(to, format!("CLUSTER SETSLOT {slot} STABLE"));
+    ask(from, format!("CLUSTER SETSLOT {slot} STABLE"));
+    assert!(lives(&store, &row).await);
+    stored(store.insert(&login_of(&store, &ada).await).await.unwrap());
+}
