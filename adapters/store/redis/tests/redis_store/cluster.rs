@@ -132,6 +132,19 @@ impl Cluster {
         its.take(count).map(|name| user(&name)).collect()
     }
 
+    /// Another user of the same slot.
+    pub(crate) fn same_slot(&self, user: &UserId) -> UserId {
+        let wanted = self.slot(user.as_str());
+        let mut names = (0..).map(|number| format!("other-{number}"));
+        let name = self.nodes[0].server.with(|connection| {
+            names.find(|name| {
+                let slot = redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query::<u16>(connection);
+                slot.unwrap() == wanted
+            })
+        });
+        crate::user(&name.unwrap())
+    }
+
     pub(crate) fn user_of(&self, node: usize) -> UserId {
         self.users_of(node, 1).remove(0)
     }

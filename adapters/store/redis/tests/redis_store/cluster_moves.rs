@@ -64,10 +64,9 @@ fn logs_out(store: &RedisStore, user: &UserId, stop: &Arc<AtomicBool>) -> JoinHa
 /// moves to and fro; nor while the store's own does.
 async fn survives_moves(cluster: &Cluster, slot: u16, tag: &str, rounds: usize) {
     let store = cluster.store().await;
-    // Two users of one slot: one name under two encodings cannot be, so one tag is looked for.
     let one = UserId::new(tag).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    let other = same_slot(cluster, &one);
+    let other = cluster.same_slot(&one);
     let first = goes_on(&store, sign_in(&store, &one).await, &stop);
     let second = logs_out(&store, &other, &stop);
     let (mut from, mut to) = (usize::from(slot) * 3 / 16384, 0);
@@ -84,18 +83,6 @@ async fn survives_moves(cluster: &Cluster, slot: u16, tag: &str, rounds: usize) 
     assert_eq!(row.generation, renewed, "a rotation was lost, or came twice");
     assert!(renewed > 20 && ended > 10, "{renewed} renewals and {ended} logouts prove nothing");
     assert_eq!(store.history(&other, 1000).await.unwrap().len() as u64, ended.min(1000));
-}
-
-fn same_slot(cluster: &Cluster, user: &UserId) -> UserId {
-    let wanted = cluster.slot(user.as_str());
-    let mut names = (0..).map(|number| format!("other-{number}"));
-    let name = cluster.nodes[0].server.with(|connection| {
-        names.find(|name| {
-            let slot = redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query::<u16>(connection);
-            slot.unwrap() == wanted
-        })
-    });
-    UserId::new(&name.unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,10 @@
 //! What is a cluster's own when all is well. That it keeps the laws of the port is proved by the
 //! suite `logout-all-conformance`.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use logout_all::{
-    By, EndReason, SessionStore, StoreErrorKind,
+    By, Clock, EndReason, SessionStore, StoreErrorKind,
     store::{JournalOrder, Scope},
 };
 use logout_all_redis::RedisStore;
@@ -89,6 +89,42 @@ async fn a_users_journal_does_not_grow_for_ever() {
     assert_eq!((history.len(), history[0].seq, history[999].seq), (1000, 1010, 11));
     let days = Duration::from_millis(u64::try_from(ask("PTTL")).unwrap()).as_secs() / 86400;
     assert!((30..=31).contains(&days), "{days} days");
+
+    // Of those past 30 days, some go with each new one.
+    let clock = Clock::system();
+    let later = cluster.builder().danger_clock(clock.clone()).connect().await.unwrap();
+    clock.advance(Duration::from_hours(24 * 31));
+    for _ in 0..10 {
+        later.announce_changed(&ada, &By::Application).await.unwrap();
+    }
+    assert_eq!(ask("XLEN"), 10);
+    assert_eq!(later.history(&ada, 5000).await.unwrap().len(), 10);
+}
+
+/// Of two nodes that are asked side by side one answers later, and knows of a login since an end of
+/// everybody that the other had not heard of: that login is nobody's to end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_of_a_later_epoch_than_the_one_read_beside_it_lives() {
+    let cluster = Cluster::start().await;
+    let node = cluster.others()[0];
+    let (one, two, ada) = (cluster.store().await, cluster.store().await, cluster.user_of(node));
+    end(&one, &ada, Scope::SignedInBefore(SystemTime::UNIX_EPOCH)).await.unwrap();
+    for _ in 0..3 {
+        let proxy = &cluster.nodes[node].proxy;
+        proxy.slow_down(Duration::from_millis(500));
+        let ending = tokio::spawn({
+            let (one, ada) = (one.clone(), ada.clone());
+            async move { end(&one, &ada, Scope::SignedInBefore(SystemTime::UNIX_EPOCH)).await }
+        });
+        // Its question to the user's node is on the way, and the one to the store's is answered.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        proxy.slow_down(Duration::ZERO);
+        two.end_everyone(EndReason::Everyone, &By::Application).await.unwrap();
+        let row = sign_in(&two, &ada).await;
+        assert!(!ending.is_finished());
+        assert_eq!(ending.await.unwrap().unwrap().guids, []);
+        assert!(lives(&two, &row).await, "a login since was ended by what began before it");
+    }
 }
 
 /// "The global epoch is read beside the script": an end of everybody is final on every node once it
