@@ -217,7 +217,7 @@ impl Shared {
     }
 }
 
-fn name<'a>(whose: Whose<'a>) -> &'a str {
+fn name(whose: Whose<'_>) -> &str {
     match whose {
         Whose::User(user) => user.as_str(),
         Whose::Store | Whose::Nobody => "",

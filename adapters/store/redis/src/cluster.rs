@@ -76,7 +76,7 @@ impl Routes {
     pub(crate) async fn hold(&self, slot: usize) -> Result<Held, Fault> {
         let mut node = self.shared.topology().node_of(slot);
         if node.is_none() {
-            self.refresh().await;
+            self.refresh().await?;
             node = self.shared.topology().node_of(slot);
         }
         let Some(node) = node else {
@@ -111,7 +111,7 @@ impl Routes {
                     held = self.wire(&node)?.hold().await?;
                     // One slot has moved: others may have, too.
                     let routes = self.clone();
-                    tokio::spawn(async move { routes.refresh().await });
+                    tokio::spawn(async move { drop(routes.refresh().await) });
                     continue;
                 }
                 Some(ServerErrorKind::Ask) => {
@@ -139,22 +139,26 @@ impl Routes {
     }
 
     /// Reads anew which node has which slots, unless that was just done.
-    pub(crate) async fn refresh(&self) {
+    pub(crate) async fn refresh(&self) -> Result<(), Fault> {
         let came = Instant::now();
         let mut read = self.shared.read.lock().await;
         if read.is_some_and(|at| at + EVERY > came) {
-            return;
+            return Ok(());
         }
         let candidates = self.candidates();
+        let mut outcome = Err(Fault::silent());
         for few in candidates.chunks(ASKED_AT_ONCE) {
-            if let Some(topology) = first_answer(few).await {
+            outcome = first_answer(few).await.map(|topology| {
                 let known = topology.nodes();
                 self.shared.change(|topology_before| *topology_before = topology);
                 lock(&self.wires).retain(|node, _| known.contains(node));
+            });
+            if outcome.is_ok() {
                 break;
             }
         }
         *read = Some(Instant::now());
+        outcome
     }
 
     /// Whom to ask, in an order of chance: masters, replicas, and the nodes that were given.
@@ -175,27 +179,32 @@ impl Routes {
     }
 }
 
-/// The first map that one of them tells.
-async fn first_answer(wires: &[Wire]) -> Option<Topology> {
+/// The first map that one of them tells, or why none of them does.
+async fn first_answer(wires: &[Wire]) -> Result<Topology, Fault> {
     let mut asked = tokio::task::JoinSet::new();
     for wire in wires {
         let wire = wire.clone();
         asked.spawn(async move {
             let told = async {
-                let held = wire.hold().await.ok()?;
+                let held = wire.hold().await?;
                 let command = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
-                let answer = held.ask(&command, MAP_WAIT).await.ok()?;
-                Topology::read(answer, held.reach().host())
+                let answer = held.ask(&command, MAP_WAIT).await?;
+                // A node that was reset knows of none.
+                let told = Topology::read(answer, held.reach().host());
+                told.filter(|topology| !topology.masters().is_empty()).ok_or_else(astray)
             };
-            timeout(MAP_WAIT, told).await.ok().flatten()
+            timeout(MAP_WAIT, told).await.unwrap_or_else(|_| Err(Fault::silent()))
         });
     }
+    let mut outcome = Err(Fault::silent());
     while let Some(answer) = asked.join_next().await {
-        if let Ok(Some(topology)) = answer {
-            return Some(topology);
+        match answer {
+            Ok(Ok(topology)) => return Ok(topology),
+            Ok(Err(fault)) => outcome = Err(fault),
+            Err(_stopped) => {}
         }
     }
-    None
+    outcome
 }
 
 fn kind_of(error: &RedisError) -> Option<ServerErrorKind> {
@@ -221,7 +230,7 @@ fn named(error: &RedisError, held: &Held) -> Result<Node, Fault> {
 }
 
 fn astray() -> Fault {
-    let message = "the Redis Cluster names a node that cannot be one";
+    let message = "a node of the Redis Cluster knows of no others, or names one that cannot be one";
     Fault::Refused(StoreError::new(StoreErrorKind::Unavailable, message))
 }
 

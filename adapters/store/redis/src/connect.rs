@@ -45,7 +45,7 @@ pub(crate) async fn connect(builder: &RedisStoreBuilder) -> Result<RedisStore, S
         Layout::Cluster => {
             let routes = cluster::Shared::new(seeds);
             let lines = [(); 3].map(|()| Routes::new(&routes));
-            lines[0].refresh().await;
+            lines[0].refresh().await.map_err(Fault::told)?;
             warn_of_masters(&lines[0]).await;
             lines.map(Line::Cluster)
         }

@@ -57,7 +57,8 @@ impl Line {
     /// After a connection failed: asks a cluster which node has what now.
     pub(crate) async fn find_anew(&self) {
         if let Self::Cluster(routes) = self {
-            routes.refresh().await;
+            // That it cannot be told now is told by what is asked next.
+            drop(routes.refresh().await);
         }
     }
 }

@@ -111,8 +111,11 @@ impl Held {
             self.leave().await;
             return Err(Fault::silent());
         };
-        let last = |mut answers: Vec<Value>| answers.pop().unwrap_or(Value::Nil).extract_error();
-        Ok(answers.and_then(last))
+        Ok(answers.and_then(|answers| {
+            let said = answers.into_iter().map(Value::extract_error);
+            said.collect::<Result<Vec<Value>, RedisError>>()
+                .map(|mut both| both.pop().unwrap_or(Value::Nil))
+        }))
     }
 
     pub(crate) async fn ask(&self, command: &Cmd, wait: Duration) -> Result<Value, Fault> {

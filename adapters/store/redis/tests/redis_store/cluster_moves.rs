@@ -3,47 +3,57 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use logout_all::{SessionRow, SessionStore, UserId, store::Scope};
+use logout_all::{
+    SessionRow, SessionStore, UserId,
+    store::{Scope, Swap},
+};
 use logout_all_redis::RedisStore;
 use tokio::task::JoinHandle;
 
 use crate::{cluster::Cluster, end, lives, login_of, rotation, sign_in, stored};
 
-/// A user who verifies and renews without end; told, how often.
+/// How often two users did what they do, and when they shall cease.
+#[derive(Default)]
+struct Traffic {
+    renewals: AtomicU64,
+    logouts: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// A user who verifies and renews without end.
 fn goes_on(
     store: &RedisStore,
     mut row: SessionRow,
-    stop: &Arc<AtomicBool>,
-) -> JoinHandle<(SessionRow, u64)> {
-    let (store, stop) = (store.clone(), Arc::clone(stop));
+    traffic: &Arc<Traffic>,
+) -> JoinHandle<SessionRow> {
+    let (store, traffic) = (store.clone(), Arc::clone(traffic));
     tokio::spawn(async move {
-        let mut rounds = 0;
-        while !stop.load(Ordering::SeqCst) {
+        while !traffic.stop.load(Ordering::SeqCst) {
             let found = store.lookup(&row.user, row.guid).await.unwrap();
             let known = found.row.expect("a live session was denied");
             assert!(known.is_live(found.epochs, found.now), "a live session was denied");
             assert_eq!(known.ref_tok_id, row.ref_tok_id, "a rotation was lost, or came twice");
-            match store.rotate(&rotation(&row)).await.unwrap() {
-                logout_all::store::Swap::Done(next) => row = *next,
-                lost => panic!("{lost:?}"),
-            }
-            rounds += 1;
+            row = match store.rotate(&rotation(&row)).await.unwrap() {
+                Swap::Done(next) => *next,
+                Swap::Lost => panic!("a rotation by the current token was refused"),
+            };
+            traffic.renewals.fetch_add(1, Ordering::SeqCst);
         }
-        (row, rounds)
+        row
     })
 }
 
 /// Logs one session after the other out, and sees each gone.
-fn logs_out(store: &RedisStore, user: &UserId, stop: &Arc<AtomicBool>) -> JoinHandle<u64> {
-    let (store, user, stop) = (store.clone(), user.clone(), Arc::clone(stop));
+fn logs_out(store: &RedisStore, user: &UserId, traffic: &Arc<Traffic>) -> JoinHandle<()> {
+    let (store, user, traffic) = (store.clone(), user.clone(), Arc::clone(traffic));
     tokio::spawn(async move {
-        let mut rounds = 0;
-        while !stop.load(Ordering::SeqCst) {
+        while !traffic.stop.load(Ordering::SeqCst) {
+            let rounds = traffic.logouts.load(Ordering::SeqCst);
             let row = sign_in(&store, &user).await;
             let late = login_of(&store, &user).await;
             let scope = if rounds % 2 == 0 { Scope::All } else { Scope::Device(row.guid) };
@@ -54,35 +64,40 @@ fn logs_out(store: &RedisStore, user: &UserId, stop: &Arc<AtomicBool>) -> JoinHa
                 let answer = store.insert(&late).await.unwrap();
                 assert!(answer.denied().is_some(), "a login from before a logout got in");
             }
-            rounds += 1;
+            traffic.logouts.fetch_add(1, Ordering::SeqCst);
         }
-        rounds
     })
 }
 
 /// "Its users wait for a moment": no denial, no error, nothing lost, while the slot of two users
 /// moves to and fro; nor while the store's own does.
-async fn survives_moves(cluster: &Cluster, slot: u16, tag: &str, rounds: usize) {
+async fn survives_moves(cluster: &Cluster, slot: u16, one: &UserId) {
     let store = cluster.store().await;
-    let one = UserId::new(tag).unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let other = cluster.same_slot(&one);
-    let first = goes_on(&store, sign_in(&store, &one).await, &stop);
-    let second = logs_out(&store, &other, &stop);
-    let (mut from, mut to) = (usize::from(slot) * 3 / 16384, 0);
-    for _ in 0..rounds {
-        to = (0..3).find(|node| *node != from && *node != to).unwrap();
+    let traffic = Arc::new(Traffic::default());
+    let other = cluster.same_slot(one);
+    let first = goes_on(&store, sign_in(&store, one).await, &traffic);
+    let second = logs_out(&store, &other, &traffic);
+    let (mut from, mut moves) = (usize::from(slot) * 3 / 16384, 0);
+    let done = || {
+        let often = |count: &AtomicU64| count.load(Ordering::SeqCst) >= 20;
+        often(&traffic.renewals) && often(&traffic.logouts)
+    };
+    while moves < 6 || !done() {
+        assert!(moves < 200 && !first.is_finished() && !second.is_finished(), "{moves} moves");
+        let to = (from + 1 + moves % 2) % 3;
         cluster.move_slot(slot, from, to, Duration::from_millis(10)).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
-        from = to;
+        (from, moves) = (to, moves + 1);
     }
-    stop.store(true, Ordering::SeqCst);
-    let (row, renewed) = first.await.unwrap();
-    let ended = second.await.unwrap();
+    traffic.stop.store(true, Ordering::SeqCst);
+    let row = first.await.unwrap();
+    second.await.unwrap();
+    let (renewals, logouts) =
+        (traffic.renewals.load(Ordering::SeqCst), traffic.logouts.load(Ordering::SeqCst));
     assert!(lives(&store, &row).await);
-    assert_eq!(row.generation, renewed, "a rotation was lost, or came twice");
-    assert!(renewed > 20 && ended > 10, "{renewed} renewals and {ended} logouts prove nothing");
-    assert_eq!(store.history(&other, 1000).await.unwrap().len() as u64, ended.min(1000));
+    assert_eq!(row.generation, renewals, "a rotation was lost, or came twice");
+    let told = store.history(&other, 1000).await.unwrap().len() as u64;
+    assert_eq!(told, logouts.min(1000), "a logout is not in the journal, or is there twice");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,7 +105,7 @@ async fn a_users_slot_moves_under_traffic() {
     let cluster = Cluster::start().await;
     let ada = cluster.user_of(cluster.others()[0]);
     let slot = cluster.slot(ada.as_str());
-    survives_moves(&cluster, slot, ada.as_str(), 6).await;
+    survives_moves(&cluster, slot, &ada).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,7 +113,7 @@ async fn the_stores_slot_moves_under_traffic() {
     let cluster = Cluster::start().await;
     let ada = cluster.user_of(cluster.others()[0]);
     let slot = cluster.slot("*");
-    survives_moves(&cluster, slot, ada.as_str(), 6).await;
+    survives_moves(&cluster, slot, &ada).await;
 }
 
 /// "A slot that was left half moved": its users wait, and are then told that nobody knows; nobody
