@@ -60,6 +60,8 @@ pub(crate) struct Given {
     pub(crate) journal: String,
     /// List: the numbers of the journal's entries about the user, newest first.
     pub(crate) history: String,
+    /// String, for a second: what `WAIT` waits for.
+    pub(crate) mark: String,
     pub(crate) nothing: String,
 }
 
@@ -105,8 +107,8 @@ impl Keys {
             (Layout::Server, _) => (self.journal.clone(), name("history")),
             (Layout::Cluster, _) => (name("journal"), nothing.clone()),
         };
-        let (epoch, sessions) = (name("epoch"), name("sessions"));
-        Given { store, epoch, sessions, due, stamped, journal, history, nothing }
+        let (epoch, sessions, mark) = (name("epoch"), name("sessions"), name("mark"));
+        Given { store, epoch, sessions, due, stamped, journal, history, mark, nothing }
     }
 }
 

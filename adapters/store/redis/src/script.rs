@@ -34,6 +34,7 @@ scripts! {
     DUE = "due.lua";
     FORGET = "forget.lua";
     OWN_HISTORY = "own_history.lua";
+    MARK = "mark.lua";
 }
 
 /// One call of a script.

@@ -19,6 +19,7 @@ use crate::{
     keys::{Layout, Whose},
     line::Line,
     login, renew,
+    script::{self, Call},
     shared::{Shared, Which},
     sweep,
     touch::touch,
@@ -216,7 +217,7 @@ impl SessionStore for RedisStore {
             let decide = |view: &_| end::end(view, &ending);
             let (line, whose) = (&store.endings, Whose::User(&ending.user));
             let (ended, held) = store.shared.change_held(line, whose, which, decide).await?;
-            store.replicated(&held).await?;
+            store.replicated(&held, whose).await?;
             Ok(ended)
         })
         .await
@@ -230,7 +231,7 @@ impl SessionStore for RedisStore {
                 .shared
                 .change_held(&store.endings, Whose::Store, Which::Epochs, decide)
                 .await?;
-            store.replicated(&held).await
+            store.replicated(&held, Whose::Store).await
         })
         .await
     }
@@ -274,10 +275,10 @@ impl SessionStore for RedisStore {
 }
 
 impl Inner {
-    async fn replicated(&self, held: &Held) -> Result<(), Fault> {
-        match &self.replicas {
-            Some(replicas) => replicas.acknowledged(held).await,
-            None => Ok(()),
-        }
+    async fn replicated(&self, held: &Held, whose: Whose<'_>) -> Result<(), Fault> {
+        let Some(replicas) = &self.replicas else { return Ok(()) };
+        let given = self.shared.keys.of(whose);
+        let mark = Call::new(&script::MARK, &[&given.mark, &given.nothing]);
+        replicas.acknowledged(held, &mark).await
     }
 }

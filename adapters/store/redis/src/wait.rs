@@ -6,6 +6,7 @@ use logout_all::{StoreError, StoreErrorKind};
 
 use crate::{
     fault::Fault,
+    script::Call,
     shared::{COMMIT_WAIT, take},
     wire::Held,
 };
@@ -21,11 +22,14 @@ impl Replicas {
     /// The longest wait: a verb has 4 s in all.
     pub(crate) const LONGEST: Duration = Duration::from_secs(1);
 
-    /// Waits for all that this connection has written or read so far: so the repetition of an
-    /// ending, which finds nothing to end, waits for what it found. Over another connection it would
-    /// wait for nothing, or on a server that never had the ending. On a cluster it is the connection to
-    /// the user's node.
-    pub(crate) async fn acknowledged(&self, held: &Held) -> Result<(), Fault> {
+    /// Writes a mark over the connection that wrote the ending, or found that there was none to
+    /// write, and waits until the replicas have the mark. Over another connection it could be one to a
+    /// server that never had the ending; and so a node of a cluster that has the user no longer is not
+    /// followed to the next. Without the mark `WAIT` would wait for nothing where nothing was written
+    /// (since Redis 7.2, and in Valkey), and the repetition of an ending that was not reported, which
+    /// finds nothing to end, would be reported at once.
+    pub(crate) async fn acknowledged(&self, held: &Held, mark: &Call) -> Result<(), Fault> {
+        held.sorted(held.call(mark, COMMIT_WAIT).await?).await?;
         let mut command = redis::cmd("WAIT");
         command.arg(self.count).arg(self.within.as_millis().max(1).to_string());
         let have: usize = take(held.ask(&command, COMMIT_WAIT).await?)?;

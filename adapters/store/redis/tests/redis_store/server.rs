@@ -100,6 +100,15 @@ impl Server {
         command.arg(words.collect::<Vec<_>>()).query(&mut connection).unwrap()
     }
 
+    /// Waits until a replica has all that was written so far. `WAIT` waits for what its own
+    /// connection has written, and on a new one for nothing.
+    pub(crate) fn replicated(&self) {
+        let mut connection = connection(self.port).unwrap();
+        redis::cmd("SET").arg("mark").arg(1).arg("PX").arg(1).exec(&mut connection).unwrap();
+        let have: i64 = redis::cmd("WAIT").arg(1).arg(1500).query(&mut connection).unwrap();
+        assert_eq!(have, 1, "no replica has it");
+    }
+
     /// Waits for what the server says of itself.
     pub(crate) async fn until(&self, words: &str, wanted: &str) {
         let since = Instant::now();
