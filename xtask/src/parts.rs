@@ -126,7 +126,9 @@ fn suite(command: &mut Command, programs: &[&str], selection: Selection<'_>) {
 /// Tests that have a left-out store as a part of their names.
 fn skip(command: &mut Command, selection: Selection<'_>) {
     for name in selection.without {
-        command.args(["--skip", &cells::skip_pattern(name)]);
+        for pattern in cells::skip_patterns(name) {
+            command.args(["--skip", &pattern]);
+        }
     }
 }
 

@@ -20,6 +20,20 @@ pub struct StoreInfo {
     pub connections: String,
 }
 
+/// Whether a store's journal is one list ([`SessionStore::journal_order`]).
+///
+/// [`SessionStore::journal_order`]: crate::store::SessionStore::journal_order
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JournalOrder {
+    /// One list of everything, gapless: what a cache or an open stream can follow.
+    #[default]
+    Common,
+    /// One list of each user, and one about everybody, with no order between them, as their writes
+    /// touch nothing in common. `history` reads them; `journal` refuses. Whatever follows the
+    /// journal (cached mode, streams of endings) cannot be built over such a store.
+    PerUser,
+}
+
 /// What `begin_login` reads before the application reads its password hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TicketEpochs {

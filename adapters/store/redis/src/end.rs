@@ -6,7 +6,10 @@ use logout_all::{
     store::{Ending, Scope},
 };
 
-use crate::change::{Decision, Entry, Index, Plan, Purpose, Stored, View};
+use crate::{
+    change::{Decision, Entry, Index, Plan, Purpose},
+    shared::{Stored, View},
+};
 
 pub(crate) fn end(view: &View, ending: &Ending) -> Decision<Ended> {
     let scope = ending.scope;
@@ -35,6 +38,7 @@ pub(crate) fn end(view: &View, ending: &Ending) -> Decision<Ended> {
             scope.restamp(row, bumped);
         }
         if plan.puts.is_empty() {
+            // (On a cluster the sweeper finds the place out of date, and removes it.)
             plan.index = Index::Gone;
         }
     } else if plan.removals.is_empty() {

@@ -44,6 +44,10 @@ impl Fault {
                 let message = match error.code() {
                     _ if full => "Redis is out of memory (maxmemory); nothing was changed",
                     Some("OOM") => "Redis is out of memory (maxmemory); nothing was changed",
+                    Some("CLUSTERDOWN" | "MASTERDOWN") => {
+                        "the Redis Cluster is down, or nobody serves the user's slot; nothing was \
+                         changed"
+                    }
                     Some("READONLY") => "the Redis server takes no writes: it is a replica now?",
                     Some("MISCONF") => "Redis cannot write to its disk and takes no changes",
                     _ => "Redis could not carry the operation out",

@@ -7,7 +7,10 @@ use logout_all::{
     store::{Admission, Inserted, NewSession},
 };
 
-use crate::change::{Decision, Entry, Index, Plan, View};
+use crate::{
+    change::{Decision, Entry, Index, Plan},
+    shared::View,
+};
 
 pub(crate) fn insert(view: &View, login: &NewSession) -> Decision<Inserted> {
     let Admission::Row(row) = login.admit(view.epochs, view.now) else {

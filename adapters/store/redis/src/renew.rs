@@ -5,7 +5,10 @@ use logout_all::{
     store::{Remint, Rotation, Swap, Touch},
 };
 
-use crate::change::{Decision, Plan, View};
+use crate::{
+    change::{Decision, Plan},
+    shared::View,
+};
 
 pub(crate) fn rotate(view: &View, rotation: &Rotation) -> Decision<Swap> {
     swapped(view, |row| rotation.swap(row))

@@ -2,7 +2,7 @@
 
 use std::{any::Any, error::Error, fmt, future::Future, pin::Pin};
 
-use logout_all::{Clock, SessionStore, UserId};
+use logout_all::{Clock, SessionStore, UserId, store::JournalOrder};
 
 /// Why a fresh store could not be had. `?` turns any error into it.
 pub type FactoryError = Box<dyn Error + Send + Sync>;
@@ -18,6 +18,13 @@ pub trait StoreFactory: Send + Sync + 'static {
     /// A fresh, empty store: a database, schema, file or key prefix of its own. Trials run beside
     /// one another.
     fn fresh(&self) -> impl Future<Output = Result<Fresh<Self::Store>, FactoryError>> + Send;
+
+    /// Whether the store's journal is one list of everything. Laws about the common journal are
+    /// reported as ignored, with the reason, where there is none; the others read the histories of
+    /// the users instead. That the store says the same of itself is a law.
+    fn journal_order(&self) -> JournalOrder {
+        JournalOrder::Common
+    }
 
     /// How often a law about a race runs it. More finds more; a store that waits for a disk at
     /// each write is given fewer, so that the suite takes seconds; the badge then says so.

@@ -182,6 +182,8 @@ laws! {
     journal::l70_pages_are_what_was_asked_for => EndsWithThePage;
     journal::l70_entries_tell_who_what_why_and_when => ForgetsOperators;
     journal::l70_a_change_of_data_ends_nothing => ChangesEndSessions;
+    journal::l71_no_part_is_told_for_the_whole => DisownsItsJournal, TellsAPart;
+    journal::l72_a_users_own_entries_are_in_order => TellsTheOldestFirst, CountsUsersTogether;
     journal::history_is_about_the_user_and_everybody => LeavesEverybodyOut, TellsTheOldest;
     journal::lease_is_zero_until_somebody_asks => BeginsWithALease;
 
@@ -213,9 +215,8 @@ pub fn version<F: StoreFactory>(factory: &F) -> Result<String, FactoryError> {
     Ok(format!("version: {}", about(factory)?))
 }
 
-/// Name and version, as the store tells them.
+/// Its name, and the version that the store tells.
 fn about<F: StoreFactory>(factory: &F) -> Result<String, FactoryError> {
     let fresh = trials::block_on(factory.fresh())??;
-    let info = fresh.store.info();
-    Ok(format!("{} {}", info.name, info.version))
+    Ok(format!("{} {}", factory.name(), fresh.store.info().version))
 }

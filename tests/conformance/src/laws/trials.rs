@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use libtest_mimic::{Failed, Trial};
-use logout_all::SessionStore;
+use libtest_mimic::{Completion, Failed, Trial};
+use logout_all::{SessionStore, store::JournalOrder};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinSet,
@@ -63,7 +63,8 @@ fn run<F: StoreFactory>(factory: &F, law: Law, patience: Duration) -> Result<Ver
     let runtime = runtime().map_err(|why| format!("no runtime: {why}"))?;
     let trial = async {
         let fresh = factory.fresh().await.map_err(|why| format!("no fresh store: {why}"))?;
-        let (bench, keep_alive) = bench(fresh, factory.rounds(), patience);
+        let (mut bench, keep_alive) = bench(fresh, factory.rounds(), patience);
+        bench.journal_order = factory.journal_order();
         // In a task of its own: a panic comes back as an error.
         let mut task = JoinSet::new();
         task.spawn(async move { law(&bench).await });
@@ -84,6 +85,7 @@ fn bench<S: SessionStore>(
         store: Arc::new(fresh.store),
         second: fresh.second.map(|second| Arc::new(second) as _),
         clock: fresh.clock,
+        journal_order: JournalOrder::Common,
         users: fresh.users,
         rounds: rounds.max(1),
         patience,

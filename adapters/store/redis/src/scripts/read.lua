@@ -1,5 +1,6 @@
 -- What the store knows of one user, at one instant; writes nothing.
--- KEYS: store, epoch, sessions, and a key that never exists.
+-- KEYS: store (on a cluster, for a user: a key that never exists, as it is in another slot), epoch,
+--   sessions, and a key that never exists.
 -- ARGV: `none`, `all`, or the guid of one session.
 -- Gives: seconds, microseconds, store id, global epoch, user's epoch, then guid and row in turn.
 
@@ -9,6 +10,10 @@ local asked = redis.pcall('DEL', KEYS[4])
 if type(asked) == 'table' and asked.err then
   if string.find(asked.err, 'READONLY', 1, true) or string.find(asked.err, 'NOREPLICAS', 1, true) then
     return redis.error_reply('READONLY this server takes no writes')
+  end
+  -- A node of a cluster that is cut off from the others may be allowed to answer reads.
+  if string.find(asked.err, 'cluster is down', 1, true) then
+    return redis.error_reply('CLUSTERDOWN this node takes no writes')
   end
 end
 

@@ -24,8 +24,8 @@ use logout_all::{
     By, Clock, EndReason, Ended, Guid, JournalEntry, Label, MemoryStore, SessionRow, SessionStore,
     Snapshot, StoreError, UserData, UserId, UserState,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
-        Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 
@@ -241,9 +241,14 @@ macro_rules! twin {
             const NAME: &str = "broken";
             /// Whether it joins a users table.
             const JOINS: Joins = Joins::No;
+            /// What its factory declares.
+            const ORDER: JournalOrder = JournalOrder::Common;
 
             fn info(&self, under: &Under) -> StoreInfo {
                 under.info()
+            }
+            fn journal_order(&self) -> JournalOrder {
+                Self::ORDER
             }
             $(fn $verb(&self, under: &Under, $($name: $type),*)
                 -> impl Future<Output = Result<$answer, StoreError>> + Send
@@ -255,6 +260,9 @@ macro_rules! twin {
         impl<T: Twin> SessionStore for Broken<T> {
             fn info(&self) -> StoreInfo {
                 self.twin.info(&self.under)
+            }
+            fn journal_order(&self) -> JournalOrder {
+                self.twin.journal_order()
             }
             $(async fn $verb(&self, $($name: $type),*) -> Result<$answer, StoreError> {
                 self.twin.$verb(&self.under, $($name),*).await
@@ -309,6 +317,10 @@ impl<T: Twin> StoreFactory for Breaking<T> {
 
     fn name(&self) -> String {
         T::NAME.to_owned()
+    }
+
+    fn journal_order(&self) -> JournalOrder {
+        T::ORDER
     }
 
     async fn fresh(&self) -> Result<Fresh<Broken<T>>, FactoryError> {
