@@ -228,7 +228,7 @@ impl Bench {
     /// The whole common journal, for the laws about it.
     pub(super) async fn journal(&self) -> Verdict<Vec<JournalEntry>> {
         if self.journal_order == JournalOrder::PerUser {
-            return Err(Violation::Lacking(
+            return Err(Violation::NotApplicable(
                 "there is no common journal (JournalOrder::PerUser), as the factory declares",
             ));
         }

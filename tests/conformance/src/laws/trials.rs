@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 use logout_all::{SessionStore, store::JournalOrder};
 use tokio::{
     runtime::{Builder, Runtime},
