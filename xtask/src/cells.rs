@@ -5,7 +5,7 @@
 pub(crate) const FRAMEWORKS: &[&str] = &["axum", "actix", "rocket"];
 
 /// The stores. Which of them need a server stands in `services`.
-pub(crate) const STORES: &[&str] = &["memory", "sqlite", "postgres"];
+pub(crate) const STORES: &[&str] = &["memory", "sqlite", "postgres", "redis"];
 
 /// The transports.
 pub(crate) const TRANSPORTS: &[&str] = &["bearer", "cookie", "both"];
@@ -62,10 +62,10 @@ mod tests {
 
     #[test]
     fn every_name_of_the_table_is_known() {
-        let single = ["axum", "actix", "rocket", "memory", "sqlite", "postgres"];
-        let of_axum = ["axum::memory", "axum::sqlite", "axum::postgres"];
-        let of_actix = ["actix::memory", "actix::sqlite", "actix::postgres"];
-        let of_rocket = ["rocket::memory", "rocket::sqlite", "rocket::postgres"];
+        let single = ["axum", "actix", "rocket", "memory", "sqlite", "postgres", "redis"];
+        let of_axum = ["axum::memory", "axum::sqlite", "axum::postgres", "axum::redis"];
+        let of_actix = ["actix::memory", "actix::sqlite", "actix::postgres", "actix::redis"];
+        let of_rocket = ["rocket::memory", "rocket::sqlite", "rocket::postgres", "rocket::redis"];
         assert_eq!(excludable(), [&single[..], &of_axum, &of_actix, &of_rocket].concat());
     }
 }

@@ -181,13 +181,14 @@ mod tests {
         let report = laws(&[
             "test memory::a ... ok",
             "test postgres::a ... ok",
-            "test result: ok. 2 passed; 0 failed",
+            "test redis::a ... ok",
+            "test result: ok. 3 passed; 0 failed",
         ]);
 
         let missing = report.missing(ALL);
         assert_eq!(missing.len(), 1);
         assert!(missing[0].contains("nothing ran for sqlite"), "{missing:?}");
-        assert_eq!(report.total(ALL), Counts { passed: 2, failed: 1, ignored: 0 });
+        assert_eq!(report.total(ALL), Counts { passed: 3, failed: 1, ignored: 0 });
     }
 
     #[test]
@@ -196,6 +197,7 @@ mod tests {
             "test memory::a ... ok",
             "test sqlite::a ... ignored",
             "test postgres::a ... ok",
+            "test redis::a ... ok",
         ]);
 
         assert_eq!(report.missing(ALL).len(), 1);
@@ -203,7 +205,8 @@ mod tests {
 
     #[test]
     fn an_excluded_cell_is_not_missed() {
-        let report = laws(&["test memory::a ... ok", "test postgres::a ... ok"]);
+        let report =
+            laws(&["test memory::a ... ok", "test postgres::a ... ok", "test redis::a ... ok"]);
 
         let without = ["sqlite".to_owned()];
         assert_eq!(report.missing(Selection { filter: None, without: &without }).len(), 0);

@@ -154,32 +154,38 @@ mod tests {
             "test axum::postgres::bearer::a ... ok",
             "test axum::postgres::cookie::a ... ok",
             "test axum::postgres::both::a ... ok",
-            "test result: FAILED. 7 passed; 1 failed; 1 ignored; 0 measured",
+            "test axum::redis::bearer::a ... ok",
+            "test axum::redis::cookie::a ... ok",
+            "test axum::redis::both::a ... ok",
+            "test result: FAILED. 10 passed; 1 failed; 1 ignored; 0 measured",
         ]);
 
         let expected = "\
 part            passed  failed  ignored   time
 fmt    ok            1       0        0   0.6s
-cases  FAILED        7       1        1  1m15s
+cases  FAILED       10       1        1  1m15s
 laws   NOT RUN
 all                                      1m15s
 
 cases  axum memory      bearer 2 ok                cookie 1 ok                    both 1 ok
 cases  axum sqlite      bearer 0 ok, 1 FAILED      cookie NOTHING RAN, 1 IGNORED  both NOTHING RAN
 cases  axum postgres    bearer 1 ok                cookie 1 ok                    both 1 ok
+cases  axum redis       bearer 1 ok                cookie 1 ok                    both 1 ok
 cases  actix memory     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
 cases  actix sqlite     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
 cases  actix postgres   bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix redis      bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
 cases  rocket memory    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
 cases  rocket sqlite    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
 cases  rocket postgres  bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket redis     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
 
 ran against: sqlite 3.51.1
 
 FAILED cases: nothing ran for axum::sqlite::cookie; exclude it with --without, or see why
 FAILED cases: nothing ran for axum::sqlite::both; exclude it with --without, or see why
 
-test-all: 8 passed, 3 failed
+test-all: 11 passed, 3 failed
 ";
         let without = ["actix", "rocket"].map(str::to_owned);
         let selection = Selection { filter: None, without: &without };

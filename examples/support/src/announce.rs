@@ -22,6 +22,7 @@ impl fmt::Display for Announcement<'_> {
             StoreChoice::Memory => writeln!(f, "sessions are in memory: they end with this run")?,
             StoreChoice::Sqlite(path) => writeln!(f, "sessions are kept in {}", path.display())?,
             StoreChoice::Postgres(database) => writeln!(f, "sessions are kept in {database}")?,
+            StoreChoice::Redis(server) => writeln!(f, "sessions are kept in {server}")?,
         }
         match self.key {
             KeyOrigin::Given => writeln!(f, "the signing key is the one in SESSION_KEY")?,
@@ -30,7 +31,7 @@ impl fmt::Display for Announcement<'_> {
             }
             KeyOrigin::ForThisRun => {
                 writeln!(f, "the signing key was made for this run")?;
-                if let StoreChoice::Postgres(_) = self.store {
+                if let StoreChoice::Postgres(_) | StoreChoice::Redis(_) = self.store {
                     writeln!(f, "(tokens for a second process, or for the next run: SESSION_KEY)")?;
                 }
             }

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 use logout_all::{DeviceLimit, Transports};
 use tracing_subscriber::EnvFilter;
 
-use crate::{AdminToken, DatabaseUrl};
+use crate::{AdminToken, DatabaseUrl, RedisUrl};
 
 /// Where the sessions are, when nothing else is said.
 pub(crate) const DEFAULT_DATABASE: &str = "target/demo/sessions.db";
@@ -15,7 +15,7 @@ pub(crate) const DEFAULT_DATABASE: &str = "target/demo/sessions.db";
 ///
 /// Durations are written as 500ms, 10s, 5m or 1h. The signing key is read from `SESSION_KEY` (base64,
 /// 32 bytes or more); without it one is made and kept beside the database file, or, in memory and
-/// with PostgreSQL, made for this run: two processes on one PostgreSQL database need the same
+/// with PostgreSQL or Redis, made for this run: two processes on one database need the same
 /// `SESSION_KEY`.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "demo", version)]
@@ -24,8 +24,8 @@ pub struct Options {
     #[arg(long, env = "LOGOUT_ALL_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
-    /// Where sessions and accounts are kept: `memory`, `sqlite:` and the path of a file, or
-    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Other users of this machine can read a command
+    /// Where sessions and accounts are kept: `memory`, `sqlite:` and the path of a file,
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `redis://:PASSWORD@HOST:PORT/NUMBER`. Other users of this machine can read a command
     /// line, and not the variable.
     #[arg(long, env = "LOGOUT_ALL_STORE", default_value_t = StoreChoice::default(),
           hide_env_values = true)]
@@ -97,6 +97,11 @@ impl Options {
         {
             return Some(why.to_owned());
         }
+        if let StoreChoice::Redis(url) = &self.store
+            && let Err(why) = url.check()
+        {
+            return Some(why.to_owned());
+        }
         let is_own = self.listen.ip().to_canonical().is_loopback();
         if is_own || self.danger_public_listen {
             return None;
@@ -118,6 +123,8 @@ pub enum StoreChoice {
     Sqlite(PathBuf),
     /// In that database.
     Postgres(DatabaseUrl),
+    /// In that server.
+    Redis(RedisUrl),
 }
 
 impl Default for StoreChoice {
@@ -139,15 +146,16 @@ impl FromStr for StoreChoice {
             ("postgres" | "postgresql", _) if text.len() > scheme.len() => {
                 Ok(Self::Postgres(DatabaseUrl::new(text)))
             }
-            ("redis" | "rediss", _) => {
-                Err(format!("the store {scheme} is not in this version: {STORES}"))
+            ("redis" | "rediss", _) if text.len() > scheme.len() => {
+                Ok(Self::Redis(RedisUrl::new(text)))
             }
             _ => Err(STORES.to_owned()),
         }
     }
 }
 
-const STORES: &str = "choose `memory`, `sqlite:` and the path of a file, or `postgres://…`";
+const STORES: &str =
+    "choose `memory`, `sqlite:` and the path of a file, `postgres://…` or `redis://…`";
 
 impl fmt::Display for StoreChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,6 +163,7 @@ impl fmt::Display for StoreChoice {
             Self::Memory => f.write_str("memory"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::Postgres(url) => url.fmt(f),
+            Self::Redis(url) => url.fmt(f),
         }
     }
 }
@@ -274,13 +283,11 @@ mod tests {
 
     #[test]
     fn what_is_not_in_this_version_says_so() {
-        for store in ["redis://localhost", "rediss://x"] {
-            let refusal = read(&["--store", store]).unwrap_err();
-            assert!(refusal.contains("not in this version"), "{refusal}");
-        }
         let refusal = read(&["--mode", "cached"]).unwrap_err();
         assert!(refusal.contains("not in this version"), "{refusal}");
-        for store in ["", "sqlite:", "sqlite", "sqlite://x", "memory:x", "mysql://x", "postgres"] {
+        for store in
+            ["", "sqlite:", "sqlite", "sqlite://x", "memory:x", "mysql://x", "postgres", "redis"]
+        {
             let refusal = read(&["--store", store]).unwrap_err();
             assert!(refusal.contains("sqlite:") && !refusal.contains("version"), "{refusal}");
         }
@@ -291,7 +298,12 @@ mod tests {
     fn the_databases_password_is_not_shown() {
         let options = read(&["--store", "postgres://app:geheim@localhost/app"]).unwrap();
         assert!(!format!("{options:?}").contains("geheim"));
-        for url in ["postgres://a:geheim@db.example/app", "postgres:a:geheim@localhost:x"] {
+        for url in [
+            "postgres://a:geheim@db.example/app",
+            "postgres:a:geheim@localhost:x",
+            "redis://a:geheim@db.example",
+            "redis:a:geheim@localhost:x",
+        ] {
             let refusal = read(&["--store", url]).unwrap_err();
             assert!(!refusal.contains("geheim"), "{refusal}");
         }

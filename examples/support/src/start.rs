@@ -6,7 +6,7 @@ use logout_all::{Clock, Grace, Keys, MemoryStore, Sessions, SessionsBuilder};
 
 use crate::{
     Accounts, AdminToken, App, Door, HashCost, Options, StartError, StoreChoice,
-    announce::Announcement, open_postgres, open_sqlite, options::DEFAULT_DATABASE,
+    announce::Announcement, open_postgres, open_redis, open_sqlite, options::DEFAULT_DATABASE,
     signing_key::signing_key,
 };
 
@@ -34,7 +34,7 @@ pub async fn start(options: &Options) -> Result<Started, StartError> {
     let address = door.address();
     let file = match &options.store {
         StoreChoice::Sqlite(path) => Some(path.as_path()),
-        StoreChoice::Memory | StoreChoice::Postgres(_) => None,
+        StoreChoice::Memory | StoreChoice::Postgres(_) | StoreChoice::Redis(_) => None,
     };
     if let Some(path) = file.filter(|path| *path == Path::new(DEFAULT_DATABASE)) {
         create_folder(path)?;
@@ -85,6 +85,12 @@ async fn open(store: &StoreChoice) -> Result<(Building, Accounts), StartError> {
             let database = url.config().map_err(StartError::Database)?;
             let (store, accounts) = open_postgres(&database, cost, clock).await?;
             Ok((Box::new(|keys| Sessions::builder(store, keys, ISSUER)), accounts))
+        }
+        StoreChoice::Redis(url) => {
+            let (store, accounts) = open_redis(url.expose(), "logout-all", cost, clock).await?;
+            let users = accounts.clone();
+            let building = |keys| Sessions::builder(store, keys, ISSUER).users(users);
+            Ok((Box::new(building), accounts))
         }
     }
 }

@@ -8,10 +8,14 @@ use std::{
     },
 };
 
+mod keys;
+
+use keys::Prefix;
 use libtest_mimic::{Arguments, Trial};
 use logout_all::{Clock, MemoryStore, UserId, Users};
 use logout_all_conformance::laws::{self, FactoryError, Fresh, Standing, StoreFactory};
 use logout_all_postgres::{PostgresStore, tokio_postgres};
+use logout_all_redis::RedisStore;
 use logout_all_sqlite::{SqliteStore, rusqlite::Connection};
 
 fn main() {
@@ -19,9 +23,13 @@ fn main() {
     let mut trials = laws::broken_twins();
     trials.extend(over(Memory, &arguments));
     trials.extend(over(Sqlite, &arguments));
-    // The one way to leave it out is to say so: a missing server is a failure of every trial.
-    if !arguments.skip.iter().any(|skipped| skipped == "postgres::") {
+    // The one way to leave one out is to say so: a missing server is a failure of every trial.
+    let is_skipped = |name| arguments.skip.iter().any(|skipped| skipped == name);
+    if !is_skipped("postgres::") {
         trials.extend(over(Postgres, &arguments));
+    }
+    if !is_skipped("redis::") {
+        trials.extend(over(Redis, &arguments));
     }
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -207,5 +215,29 @@ impl Drop for Dropped {
                 format!("DROP SCHEMA IF EXISTS {schema} CASCADE; DROP TABLE IF EXISTS {table}");
             sql.batch_execute(&drop).await
         });
+    }
+}
+
+struct Redis;
+
+impl StoreFactory for Redis {
+    type Store = RedisStore;
+
+    fn name(&self) -> String {
+        "redis".to_owned()
+    }
+
+    /// A prefix of its own for each trial, and a second store on it, as another node opens it.
+    async fn fresh(&self) -> Result<Fresh<RedisStore>, FactoryError> {
+        let prefix = Prefix::new()?;
+        let clock = Clock::system();
+        let builder =
+            RedisStore::builder(prefix.url()).prefix(prefix.name()).danger_clock(clock.clone());
+        let (store, second) = (builder.connect().await?, builder.connect().await?);
+        Ok(Fresh::new(store, clock).second(second).keep_alive(prefix))
+    }
+
+    fn rounds(&self) -> usize {
+        30
     }
 }

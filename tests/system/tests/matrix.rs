@@ -1,6 +1,7 @@
 //! The HTTP cases over every framework and every store: one behaviour, whatever it is made of.
 
 mod database;
+mod keys;
 mod servers;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod database;
+mod keys;
 mod servers;
 mod talk;
 

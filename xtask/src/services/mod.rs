@@ -4,19 +4,24 @@
 //! Here stands which store needs which server. What is the same for any server is in [`guarded`]
 //! and [`owner`], what is one server's own in a module of its name.
 
+mod fetch;
 mod guarded;
 mod owner;
 mod postgres;
+mod redis;
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
+use fetch::Source;
 pub(crate) use guarded::end_all;
 
 use crate::cargo::Workspace;
@@ -27,18 +32,57 @@ use crate::parts::{Part, Selection};
 pub(crate) enum Service {
     /// A PostgreSQL server.
     Postgres,
+    /// A Redis or Valkey server.
+    Redis,
+}
+
+impl Service {
+    /// The name of its store.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        }
+    }
+
+    /// The variable that names a server of the caller's.
+    fn url(self) -> &'static str {
+        match self {
+            Self::Postgres => postgres::URL,
+            Self::Redis => redis::URL,
+        }
+    }
+
+    fn start(self, sources: Sources, target: &Path) -> Result<Server, String> {
+        match self {
+            Self::Postgres => postgres::start(sources.postgres_from, target),
+            Self::Redis => redis::start(sources.redis_from, target),
+        }
+    }
 }
 
 /// The stores that need a server. A store gets its server as soon as it is one of
 /// [`cells::STORES`](crate::cells::STORES) too; until then nothing is started for it.
-const NEEDS: &[(&str, Service)] = &[("postgres", Service::Postgres)];
+const NEEDS: &[(&str, Service)] = &[("postgres", Service::Postgres), ("redis", Service::Redis)];
 
 /// Where servers come from, as both tasks with servers take it.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Sources {
     /// Start a PostgreSQL of this origin, whatever else there is.
     #[arg(long, value_enum, value_name = "SOURCE")]
-    postgres_from: Option<postgres::Source>,
+    postgres_from: Option<Source>,
+    /// Start a Redis or Valkey of this origin, whatever else there is.
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    redis_from: Option<Source>,
+}
+
+impl Sources {
+    fn of(self, service: Service) -> Option<Source> {
+        match service {
+            Service::Postgres => self.postgres_from,
+            Service::Redis => self.redis_from,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,9 +97,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     interrupt::watch()?;
     let target = Workspace::read()?.target_folder();
-    let server = match arguments.service {
-        Service::Postgres => postgres::start(arguments.sources.postgres_from, &target)?,
-    };
+    let server = arguments.service.start(arguments.sources, &target)?;
     println!("{}: process {}, in {}", server.title(), server.pid, server.home.folder().display());
     for (name, value) in &server.environment {
         println!("export {name}='{}'", value.display());
@@ -83,14 +125,15 @@ impl Servers {
     ) -> Result<Self, String> {
         let mut servers = Self::default();
         for service in needed {
-            let Service::Postgres = service;
-            if sources.postgres_from.is_none() && env::var_os(postgres::URL).is_some() {
-                println!("{} is set: its server is used, and none started", postgres::URL);
+            let (name, url) = (service.name(), service.url());
+            if sources.of(*service).is_none() && env::var_os(url).is_some() {
+                println!("{url} is set: its server is used, and none started");
                 continue;
             }
             let target = workspace.target_folder();
-            let server = postgres::start(sources.postgres_from, &target)
-                .map_err(|error| format!("{error}; or leave it out: `--without postgres`"))?;
+            let server = service
+                .start(sources, &target)
+                .map_err(|error| format!("{error}; or leave it out: `--without {name}`"))?;
             println!("{} is started for the tests", server.title());
             servers.running.push(server);
         }
@@ -146,6 +189,20 @@ pub(crate) fn needed(stores: &[&str], parts: &[Part], selection: Selection<'_>) 
         .collect()
 }
 
+fn free_port() -> Result<u16, String> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| format!("no free port on 127.0.0.1: {error}"))
+}
+
+/// The end of a server's log, for an error.
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
+}
+
 /// What a command prints, if it is there and ends well.
 fn ask(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
@@ -156,38 +213,36 @@ fn ask(command: &mut Command) -> Option<String> {
 mod tests {
     use super::*;
 
-    const STORES: &[&str] = &["memory", "sqlite", "postgres"];
+    const STORES: &[&str] = &["memory", "sqlite", "postgres", "redis"];
 
-    fn of(parts: &[Part], filter: Option<&str>, without: &[&str]) -> bool {
+    /// The names of the servers that are started.
+    fn of(parts: &[Part], filter: Option<&str>, without: &[&str]) -> Vec<&'static str> {
         let without: Vec<String> = without.iter().map(|name| (*name).to_owned()).collect();
         let needed = needed(STORES, parts, Selection { filter, without: &without });
-        assert!(needed.is_empty() || needed == [Service::Postgres]);
-        !needed.is_empty()
+        needed.into_iter().map(Service::name).collect()
     }
 
     #[test]
     fn a_server_is_started_only_for_a_part_that_may_use_it() {
         for part in [Part::Unit, Part::Laws, Part::Cases, Part::System] {
-            assert!(of(&[Part::Fmt, part], None, &[]), "{part}");
+            assert_eq!(of(&[Part::Fmt, part], None, &[]), ["postgres", "redis"], "{part}");
         }
-        assert!(!of(
-            &[Part::Fmt, Part::Lint, Part::Docs, Part::Doctests, Part::Package],
-            None,
-            &[]
-        ));
+        let others = [Part::Fmt, Part::Lint, Part::Docs, Part::Doctests, Part::Package];
+        assert!(of(&others, None, &[]).is_empty());
     }
 
     #[test]
     fn no_server_is_started_for_a_store_left_out_by_name() {
-        assert!(!of(&[Part::Laws], None, &["postgres"]));
-        assert!(of(&[Part::Laws], None, &["sqlite", "axum::postgres"]));
+        assert_eq!(of(&[Part::Laws], None, &["postgres"]), ["redis"]);
+        assert_eq!(of(&[Part::Laws], None, &["redis", "axum::postgres"]), ["postgres"]);
     }
 
     #[test]
     fn a_filter_for_another_store_starts_none() {
-        assert!(!of(&[Part::Cases], Some("axum::sqlite::cookie"), &[]));
-        assert!(of(&[Part::Cases], Some("axum::postgres"), &[]));
-        assert!(of(&[Part::Cases], Some("renew_is_replayed"), &[]));
+        assert!(of(&[Part::Cases], Some("axum::sqlite::cookie"), &[]).is_empty());
+        assert_eq!(of(&[Part::Cases], Some("axum::postgres"), &[]), ["postgres"]);
+        assert_eq!(of(&[Part::Cases], Some("axum::redis"), &[]), ["redis"]);
+        assert_eq!(of(&[Part::Cases], Some("renew_is_replayed"), &[]), ["postgres", "redis"]);
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 mod memory;
 mod postgres;
+mod redis;
 mod sqlite;
 
 use std::path::Path;
 
 use logout_all::{
-    AuthError, Clock, EndReason, Pending, Problem, StoreError, UserDirectory, UserId, UserState,
-    Users, Verified,
+    AuthError, Clock, EndReason, Pending, Problem, StoreError, StoreErrorKind, UserDirectory,
+    UserId, UserState, Users, Verified,
 };
 use logout_all_postgres::{PostgresStore, tokio_postgres};
+use logout_all_redis::RedisStore;
 use logout_all_sqlite::SqliteStore;
 
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
 };
 use memory::MemoryTable;
 use postgres::PostgresTable;
+use redis::RedisTable;
 use sqlite::SqliteTable;
 
 /// Who may sign in. Cheap to clone; all clones are one.
@@ -32,6 +35,7 @@ pub struct Accounts {
 enum Table {
     Memory(MemoryTable),
     Postgres(PostgresTable),
+    Redis(RedisTable),
     Sqlite(SqliteTable),
 }
 
@@ -101,6 +105,23 @@ pub async fn open_postgres(
     Ok((store, Accounts { table, hasher: Hasher::new(cost)? }))
 }
 
+/// Opens a Redis server for both: the sessions, and the accounts under the same prefix. Give a clone
+/// of the accounts to the builder of the sessions (`.users(…)`), since Redis joins nothing.
+///
+/// # Errors
+/// [`StartError::Store`].
+pub async fn open_redis(
+    url: &str,
+    prefix: &str,
+    cost: HashCost,
+    clock: Clock,
+) -> Result<(RedisStore, Accounts), StartError> {
+    let builder = RedisStore::builder(url).prefix(prefix).danger_clock(clock);
+    let store = builder.connect().await?;
+    let table = Table::Redis(RedisTable::open(url, prefix).await?);
+    Ok((store, Accounts { table, hasher: Hasher::new(cost)? }))
+}
+
 impl Accounts {
     /// Accounts that end with the process. Give a clone to the builder of the sessions
     /// (`.users(…)`), since no store joins them.
@@ -134,6 +155,7 @@ impl Accounts {
         match &self.table {
             Table::Memory(table) => table.add(username, hash),
             Table::Postgres(table) => table.add(username, &hash).await?,
+            Table::Redis(table) => table.add(username, &hash).await?,
             Table::Sqlite(table) => table.add(username, hash).await?,
         }
         Ok(self.id_of(username).await?.ok_or(Problem::NotFound)?)
@@ -147,6 +169,7 @@ impl Accounts {
         let id = match &self.table {
             Table::Memory(table) => table.id_of(username),
             Table::Postgres(table) => table.id_of(username).await?,
+            Table::Redis(table) => table.id_of(username).await?,
             Table::Sqlite(table) => table.id_of(username).await?,
         };
         // A number is always an id.
@@ -168,6 +191,7 @@ impl Accounts {
         match &self.table {
             Table::Memory(table) => Ok(table.password_hash(id)),
             Table::Postgres(table) => table.password_hash(id).await,
+            Table::Redis(table) => table.password_hash(id).await,
             Table::Sqlite(table) => table.password_hash(id).await,
         }
     }
@@ -183,13 +207,18 @@ impl Accounts {
         let Some(id) = number(session.user_id()) else { return Ok(Replaced::Overtaken) };
         match &self.table {
             Table::Memory(table) => {
-                let replaced = table.replace_password(id, &shown, fresh);
-                if replaced == Replaced::Yes {
-                    // After the change: a login that began before it is fenced off, and one that
-                    // begins after it meets the new hash.
-                    session.sessions().logout_others(session, EndReason::Password).await?;
-                }
-                Ok(replaced)
+                replaced(session, table.replace_password(id, &shown, fresh)).await
+            }
+            Table::Redis(table) => {
+                let (table, session) = (table.clone(), session.clone());
+                // In a task of its own: a client that goes away does not come between the two.
+                let both = tokio::spawn(async move {
+                    replaced(&session, table.replace_password(id, &shown, &fresh).await?).await
+                });
+                both.await.map_err(|error| {
+                    StoreError::new(StoreErrorKind::Stopped, "the change was stopped")
+                        .with_cause(error)
+                })?
             }
             Table::Postgres(table) => {
                 settle(session, table.replace_password(id, session, &shown, &fresh).await?).await
@@ -211,11 +240,21 @@ impl Accounts {
             match &self.table {
                 Table::Memory(table) => table.set_locked(id, locked),
                 Table::Postgres(table) => table.set_locked(id, locked).await?,
+                Table::Redis(table) => table.set_locked(id, locked).await?,
                 Table::Sqlite(table) => table.set_locked(id, locked).await?,
             }
         }
         Ok(Some(user))
     }
+}
+
+/// Without a transaction for both, the logouts come after the change: a login that began before it is
+/// fenced off, and one that begins after it meets the new hash.
+async fn replaced(session: &Verified, replaced: Replaced) -> Result<Replaced, AuthError> {
+    if replaced == Replaced::Yes {
+        session.sessions().logout_others(session, EndReason::Password).await?;
+    }
+    Ok(replaced)
 }
 
 /// After the commit of both: only when this returns are the logouts final.
@@ -231,6 +270,7 @@ impl UserDirectory for Accounts {
         match &self.table {
             Table::Memory(table) => Ok(table.find(id)),
             Table::Postgres(table) => table.find(id).await,
+            Table::Redis(table) => table.find(id).await,
             Table::Sqlite(table) => table.find(id).await,
         }
     }

@@ -41,6 +41,8 @@ pub(super) enum Violation {
     Failed(String),
     /// The factory does not give what the law needs; said loudly, as an ignored trial.
     Lacking(&'static str),
+    /// The law is about stores of another kind.
+    NotApplicable(&'static str),
 }
 
 impl From<StoreError> for Violation {
@@ -132,7 +134,7 @@ impl Bench {
     /// Writes a user's standing into the users table.
     pub(super) async fn stand(&self, user: &UserId, standing: Standing) -> Verdict {
         let Some(write) = &self.users else {
-            return Err(Violation::Lacking("the store joins no users table"));
+            return Err(Violation::NotApplicable("the store joins no users table"));
         };
         let failed = |why| Violation::Failed(format!("the users table was not written: {why}"));
         write(user.clone(), standing).await.map_err(failed)

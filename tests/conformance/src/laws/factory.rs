@@ -20,11 +20,14 @@ pub trait StoreFactory: Send + Sync + 'static {
     fn fresh(&self) -> impl Future<Output = Result<Fresh<Self::Store>, FactoryError>> + Send;
 
     /// How often a law about a race runs it. More finds more; a store that waits for a disk at
-    /// each write is given fewer, so that the suite takes seconds.
+    /// each write is given fewer, so that the suite takes seconds; the badge then says so.
     fn rounds(&self) -> usize {
-        40
+        ROUNDS
     }
 }
+
+/// How often a law about a race runs it, unless the factory says otherwise.
+pub(super) const ROUNDS: usize = 40;
 
 /// A store for one trial.
 pub struct Fresh<S> {
@@ -61,7 +64,7 @@ impl<S: SessionStore> Fresh<S> {
     }
 
     /// A second handle on the same data and clock, as another node would open it. Without one, law
-    /// L4 is reported as ignored, and the races of the others run over one handle.
+    /// L4 is reported as ignored, the races of the others run over one handle, and there is no badge.
     pub fn second(mut self, handle: S) -> Self {
         self.second = Some(handle);
         self

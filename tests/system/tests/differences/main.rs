@@ -6,6 +6,8 @@
 
 #[path = "../database/mod.rs"]
 mod database;
+#[path = "../keys/mod.rs"]
+mod keys;
 #[path = "../servers/mod.rs"]
 mod servers;
 

@@ -1,10 +1,11 @@
-//! What the documents say of the code: the programs of the README compile, and the tests that
+//! What the documents say of the code: the programs that they show compile, and the tests that
 //! ARCHITECTURE.md names exist.
 
 #![allow(clippy::unwrap_used)] // in the helpers of tests
 
 use std::{fs, path::Path};
 
+mod outsiders;
 mod quotes;
 mod users;
 

@@ -8,12 +8,15 @@
 // Helpers of tests are no tests by their attribute.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../faults/client.rs"]
 mod client;
 mod commit;
 mod killed;
+#[path = "../faults/load.rs"]
 mod load;
 mod locks;
 mod network;
+#[path = "../faults/node.rs"]
 mod node;
 mod node_killed;
 mod postgres;

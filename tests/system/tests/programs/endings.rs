@@ -129,30 +129,18 @@ async fn reuse_ends_the_device(site: &Site<'_>) {
     site.alive(&[&stays]).await;
 }
 
-/// "A row deleted in psql denies the token at once in strict mode."
+/// By whatever hand, in whichever store: "a row deleted in psql denies the token at once in strict mode."
 async fn a_row_deleted_by_hand(site: &Site<'_>) {
     let (gone, stays) = site.two_devices().await;
     let guid = guid(site, &gone).await;
-    let sqlite = format!(
-        "DELETE FROM logout_all_sessions WHERE user_id = '{}' AND lower(hex(guid)) = '{}' \
-         RETURNING user_id",
-        site.id,
-        guid.replace('-', "")
-    );
-    let postgres =
-        format!("DELETE FROM logout_all.sessions WHERE guid = '{guid}' RETURNING user_id");
-    assert!(site.home.sql(&sqlite, &postgres).await.is_some(), "it was there");
+    assert!(site.home.delete_row(&site.id, &guid).await, "it was there");
     site.denied(&[&gone]).await;
     site.alive(&[&stays]).await;
 }
 
 async fn a_user_locked_by_hand(site: &Site<'_>) {
     let (one, two) = site.two_devices().await;
-    let lock = format!(
-        "UPDATE demo_accounts SET locked = TRUE WHERE username = '{}' RETURNING username",
-        site.user
-    );
-    assert!(site.home.sql(&lock, &lock).await.is_some());
+    site.home.lock(site.user, &site.id).await;
     site.denied(&[&one, &two]).await;
     assert_eq!(code(&site.b.send(login(site.user, PASSWORD)).await), "credentials-invalid");
 }

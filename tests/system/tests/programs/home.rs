@@ -8,11 +8,12 @@ use tempfile::TempDir;
 
 use crate::{
     database::{self, Database},
+    keys::Numbered,
     program::{self, Program, Starting},
     servers::{Framework, Store},
 };
 
-/// 32 bytes, the same for all processes on one PostgreSQL database.
+/// 32 bytes, the same for all processes on one network store.
 const KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 
 pub(crate) struct Home {
@@ -20,15 +21,17 @@ pub(crate) struct Home {
     store: Store,
     folder: TempDir,
     database: Option<Database>,
+    redis: Option<Numbered>,
 }
 
 impl Home {
     pub(crate) async fn new(framework: Framework, store: Store) -> Self {
-        let database = match store {
-            Store::Postgres => Some(Database::new().await.unwrap()),
-            Store::Memory | Store::Sqlite => None,
+        let (database, redis) = match store {
+            Store::Postgres => (Some(Database::new().await.unwrap()), None),
+            Store::Redis => (None, Some(Numbered::new().unwrap())),
+            Store::Memory | Store::Sqlite => (None, None),
         };
-        Self { framework, store, folder: tempfile::tempdir().unwrap(), database }
+        Self { framework, store, folder: tempfile::tempdir().unwrap(), database, redis }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -47,6 +50,10 @@ impl Home {
         self.database.as_ref()
     }
 
+    pub(crate) fn redis(&self) -> Option<&Numbered> {
+        self.redis.as_ref()
+    }
+
     /// What all processes together have logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder().join("log")).unwrap()
@@ -58,12 +65,14 @@ impl Home {
         let stored = match self.store {
             Store::Memory => &["--store", "memory"][..],
             Store::Sqlite => &["--store", "sqlite:demo.db"],
-            Store::Postgres => &[],
+            Store::Postgres | Store::Redis => &[],
         };
         let all = listening.into_iter().chain(stored.iter().chain(arguments).map(OsString::from));
         let mut command = program::command(self.framework, self.folder(), all);
-        if let Some(database) = &self.database {
-            command.env("LOGOUT_ALL_STORE", database.url()).env("SESSION_KEY", KEY);
+        let database = self.database.as_ref().map(Database::url);
+        let redis = self.redis.as_ref().map(|redis| redis.url().to_owned());
+        if let Some(url) = database.or(redis) {
+            command.env("LOGOUT_ALL_STORE", url).env("SESSION_KEY", KEY);
         }
         command
     }
@@ -103,8 +112,39 @@ impl Home {
         sql
     }
 
+    /// By another program's hand: whether the session was there.
+    pub(crate) async fn delete_row(&self, id: &str, guid: &str) -> bool {
+        if let Some(redis) = &self.redis {
+            let key = format!("logout-all:{{{id}}}:sessions");
+            return redis.ask(&["HDEL", &key, guid]).unwrap();
+        }
+        let sqlite = format!(
+            "DELETE FROM logout_all_sessions WHERE user_id = '{id}' AND lower(hex(guid)) = '{}' \
+             RETURNING user_id",
+            guid.replace('-', "")
+        );
+        let postgres =
+            format!("DELETE FROM logout_all.sessions WHERE guid = '{guid}' RETURNING user_id");
+        self.sql(&sqlite, &postgres).await.is_some()
+    }
+
+    /// By another program's hand.
+    pub(crate) async fn lock(&self, username: &str, id: &str) {
+        if let Some(redis) = &self.redis {
+            let key = format!("logout-all:demo:account:{id}");
+            return redis.ask(&["HSET", &key, "locked", "yes"]).unwrap();
+        }
+        let lock = format!(
+            "UPDATE demo_accounts SET locked = TRUE WHERE username = '{username}' RETURNING username"
+        );
+        assert!(self.sql(&lock, &lock).await.is_some());
+    }
+
     /// A user with the password of ada; his id.
     pub(crate) async fn add_user(&self, username: &str) -> String {
+        if let Some(redis) = &self.redis {
+            return add_to_redis(redis, username);
+        }
         let add = |id: &str| {
             format!(
                 "INSERT INTO demo_accounts (username, password_hash) SELECT '{username}', \
@@ -114,4 +154,16 @@ impl Home {
         let row = self.sql(&add("CAST(id AS TEXT)"), &add("id::text")).await.unwrap();
         row.into_iter().next().flatten().unwrap()
     }
+}
+
+fn add_to_redis(redis: &Numbered, username: &str) -> String {
+    let ada: String = redis.ask(&["HGET", "logout-all:demo:ids", "ada"]).unwrap();
+    let hash: String =
+        redis.ask(&["HGET", &format!("logout-all:demo:account:{ada}"), "hash"]).unwrap();
+    let id: i64 = redis.ask(&["INCR", "logout-all:demo:last"]).unwrap();
+    let (id, key) = (id.to_string(), format!("logout-all:demo:account:{id}"));
+    redis.ask::<()>(&["HSET", "logout-all:demo:ids", username, &id]).unwrap();
+    let account = ["HSET", &key, "username", username, "hash", &hash, "locked", "no"];
+    redis.ask::<()>(&account).unwrap();
+    id
 }

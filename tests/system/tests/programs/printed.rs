@@ -111,7 +111,8 @@ pub(crate) async fn what_cannot_be_is_said_and_nothing_is_started(home: Home) {
     let taken = taken.local_addr().unwrap().to_string();
     for (arguments, words) in [
         (&["--listen", "0.0.0.0:0"][..], "--danger-public-listen"),
-        (&["--store", "redis://localhost"], "not in this version"),
+        (&["--store", "redis://db.example"], "have no TLS"),
+        (&["--listen", "127.0.0.1:0", "--store", "redis://127.0.0.1:1"], "Redis cannot be reached"),
         (&["--mode", "cached"], "not in this version"),
         (&["--listen", &taken, "--store", "memory"], "cannot listen on"),
         (&["--listen", "127.0.0.1:0", "--store", "sqlite:no/such/folder.db"], "no/such/folder.db"),

@@ -86,23 +86,28 @@ pub(crate) async fn no_secret_is_printed_or_logged_at_any_level(home: Home) {
     assert!(log.contains("DEBUG"), "nothing is logged: {log}");
     let mut secrets = vec![signature(&token), signature(&fresh), server.admin_token.clone()];
     secrets.extend(["lovelace", "countess", "$argon2"].map(str::to_owned));
-    match home.database() {
-        None => {
-            let key = fs::read_to_string(home.folder().join("demo.db.key")).unwrap();
-            secrets.push(key.trim().to_owned());
+    let announcement = &server.announcement;
+    if let Some(database) = home.database() {
+        let named = format!("PostgreSQL database {} on", database.name());
+        assert!(announcement.contains(&named), "{announcement}");
+        assert!(announcement.contains("the signing key was made for this run"));
+        if let Some(password) = database.config().get_password() {
+            let password = String::from_utf8(password.to_vec()).unwrap();
+            assert!(!announcement.contains(&password));
+            no_password_in_a_refusal(&home, &database.url(), &password);
+            secrets.push(password);
         }
-        Some(database) => {
-            let announcement = &server.announcement;
-            let named = format!("PostgreSQL database {} on", database.name());
-            assert!(announcement.contains(&named), "{announcement}");
-            assert!(announcement.contains("the signing key was made for this run"));
-            if let Some(password) = database.config().get_password() {
-                let password = String::from_utf8(password.to_vec()).unwrap();
-                assert!(!announcement.contains(&password));
-                no_password_in_a_refusal(&home, &database.url(), &password);
-                secrets.push(password);
-            }
+    } else if let Some(redis) = home.redis() {
+        assert!(announcement.contains("the Redis server"), "{announcement}");
+        assert!(announcement.contains("the signing key was made for this run"));
+        let named = redis.url().split_once("://:").and_then(|(_, rest)| rest.split_once('@'));
+        if let Some((password, _)) = named {
+            assert!(!announcement.contains(password));
+            secrets.push(password.to_owned());
         }
+    } else {
+        let key = fs::read_to_string(home.folder().join("demo.db.key")).unwrap();
+        secrets.push(key.trim().to_owned());
     }
     for secret in secrets {
         assert!(!log.contains(&secret), "the log has {secret}");

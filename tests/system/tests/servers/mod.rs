@@ -4,11 +4,13 @@
 
 use std::{any::Any, fmt::Display, future::Future, io, net::SocketAddr, pin::Pin};
 
-use example_support::{Accounts, AdminToken, App, Door, HashCost, open_postgres, open_sqlite};
+use example_support::{
+    Accounts, AdminToken, App, Door, HashCost, open_postgres, open_redis, open_sqlite,
+};
 use logout_all::{Clock, MemoryStore, SessionStore, Sessions, SessionsBuilder};
 use tokio::sync::oneshot;
 
-use crate::database::Database;
+use crate::{database::Database, keys::Prefix};
 
 /// A framework, by its example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,7 @@ pub(crate) enum Store {
     Memory,
     Sqlite,
     Postgres,
+    Redis,
 }
 
 /// Completes when a server shall end.
@@ -50,13 +53,14 @@ impl Framework {
 }
 
 impl Store {
-    pub(crate) const ALL: [Self; 3] = [Self::Memory, Self::Sqlite, Self::Postgres];
+    pub(crate) const ALL: [Self; 4] = [Self::Memory, Self::Sqlite, Self::Postgres, Self::Redis];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
+            Self::Redis => "redis",
         }
     }
 
@@ -74,6 +78,11 @@ impl Store {
             Self::Postgres => {
                 let database = Database::new().await?;
                 let opened = open_postgres(&database.config(), cost, clock).await;
+                Ok(opened.map_err(text)?.0.info().version)
+            }
+            Self::Redis => {
+                let prefix = Prefix::new()?;
+                let opened = open_redis(prefix.url(), prefix.name(), cost, clock).await;
                 Ok(opened.map_err(text)?.0.info().version)
             }
         }
@@ -103,6 +112,13 @@ impl Store {
                 let opened = open_postgres(&database.config(), cost, clock).await;
                 let (store, accounts) = opened.map_err(text)?;
                 Ok((setup.sessions(store), accounts, Box::new(database)))
+            }
+            Self::Redis => {
+                let prefix = Prefix::new()?;
+                let opened = open_redis(prefix.url(), prefix.name(), cost, clock).await;
+                let (store, accounts) = opened.map_err(text)?;
+                let builder = setup.sessions(store).users(accounts.clone());
+                Ok((builder, accounts, Box::new(prefix)))
             }
         }
     }

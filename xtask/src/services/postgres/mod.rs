@@ -5,17 +5,16 @@ mod programs;
 
 use std::fs;
 use std::io::{Read, Write, sink};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub(super) use programs::Source;
-
-use super::Server;
+use super::fetch::Source;
 use super::guarded::{Guarded, random};
 use super::owner::Owner;
+use super::{Server, free_port, tail};
 use crate::run::{self, Ending};
 
 /// Names the server for the tests; set by the caller, it keeps this program from starting one.
@@ -118,13 +117,6 @@ fn command(programs: &Path, name: &str) -> Command {
     command
 }
 
-fn free_port() -> Result<u16, String> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| format!("no free port on 127.0.0.1: {error}"))
-}
-
 /// The process, from a `postmaster.pid` that says in its eighth line that the server is up. This
 /// proves that our server has the port, and no other.
 fn ready(pid_file: &str) -> Option<u32> {
@@ -150,15 +142,10 @@ fn takes_logins(port: u16) -> bool {
     first().is_ok_and(|kind: [u8; 1]| kind == *b"R")
 }
 
-/// The end of the server's log, for an error.
-fn tail(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(5)..].join("\n")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]

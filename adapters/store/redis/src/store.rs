@@ -1,0 +1,266 @@
+//! The store: each verb of the port over the line that is for it.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use logout_all::{
+    By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
+    StoreError, StoreErrorKind, UserId, UserState,
+    store::{
+        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
+        Swap, Swept, TicketEpochs, Touch,
+    },
+};
+use tokio::{runtime::Handle, time::timeout};
+
+use crate::{
+    RedisStoreBuilder,
+    change::{Shared, Which},
+    end,
+    fault::Fault,
+    journal,
+    line::{Held, Line},
+    login, renew,
+    script::{self, Call},
+    sweep,
+    touch::touch,
+    wait::Replicas,
+};
+
+/// How long a whole verb takes at most, whatever the network does.
+const VERB_WAIT: Duration = Duration::from_secs(4);
+/// How long one write outside of a script is waited for.
+pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(2);
+
+/// Sessions in Redis. Cheap to clone; clones share the connections, which close when the last of
+/// them is dropped and what they were doing is done.
+///
+/// ```no_run
+/// # async fn start() -> Result<(), logout_all::StoreError> {
+/// use logout_all::SessionStore;
+/// use logout_all_redis::RedisStore;
+///
+/// let store = RedisStore::builder("rediss://app@redis.example").connect().await?;
+/// store.ping().await?;
+/// assert_eq!(store.info().name, "redis");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisStore {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) shared: Shared,
+    pub(crate) runtime: Handle,
+    pub(crate) lookups: Line,
+    pub(crate) writes: Line,
+    pub(crate) endings: Line,
+    pub(crate) replicas: Option<Replicas>,
+    pub(crate) version: String,
+}
+
+impl RedisStore {
+    /// Settings for a store on that server: `rediss://USER:PASSWORD@HOST:PORT/NUMBER`, or `redis://`
+    /// for one on this machine. Nothing is opened yet.
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(url.into())
+    }
+
+    /// Runs a verb in a task of its own on the store's runtime, so that a handler that is dropped
+    /// half way, or a worker's runtime that stops, cuts nothing in half.
+    async fn run<T, F>(&self, verb: impl FnOnce(Arc<Inner>) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let verb = verb(Arc::clone(&self.inner));
+        let task = self.inner.runtime.spawn(async move {
+            let Ok(answer) = timeout(VERB_WAIT, verb).await else {
+                let message = "Redis did not answer within 4 s; what was under way takes place \
+                               wholly or not at all, and may be repeated";
+                return Err(StoreError::new(StoreErrorKind::TimedOut, message));
+            };
+            answer.map_err(Fault::told)
+        });
+        task.await.unwrap_or_else(|error| {
+            let message = "the task of a Redis operation was stopped";
+            Err(StoreError::new(StoreErrorKind::Stopped, message).with_cause(error))
+        })
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("shared", &self.inner.shared).finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for RedisStore {
+    fn info(&self) -> StoreInfo {
+        StoreInfo {
+            name: "redis",
+            version: self.inner.version.clone(),
+            connections: "3, multiplexed: for lookups, for writes, for endings".to_owned(),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let verb = async |store: Arc<Inner>| {
+            store.shared.read(&store.lookups, None, Which::Epochs).await.map(drop)
+        };
+        self.run(verb).await
+    }
+
+    async fn epochs(&self, user: Option<&UserId>) -> Result<TicketEpochs, StoreError> {
+        let user = user.cloned();
+        self.run(|store| async move {
+            let view = store.shared.read(&store.lookups, user.as_ref(), Which::Epochs).await?;
+            Ok(TicketEpochs { epochs: view.epochs, now: view.now })
+        })
+        .await
+    }
+
+    async fn insert(&self, login: &NewSession) -> Result<Inserted, StoreError> {
+        let login = login.clone();
+        self.run(|store| async move {
+            let decide = |view: &_| login::insert(view, &login);
+            store.shared.change(&store.writes, Some(&login.user), Which::All, decide).await
+        })
+        .await
+    }
+
+    async fn lookup(&self, user: &UserId, guid: Guid) -> Result<Snapshot, StoreError> {
+        let user = user.clone();
+        self.run(move |store| async move {
+            let view = store.shared.read(&store.lookups, Some(&user), Which::One(guid)).await?;
+            let (now, epochs) = (view.now, view.epochs);
+            Ok(Snapshot { now, epochs, row: view.row()?, user: UserState::NotAsked })
+        })
+        .await
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Swap, StoreError> {
+        let rotation = rotation.clone();
+        self.run(|store| async move {
+            let (user, which) = (Some(&rotation.user), Which::One(rotation.guid));
+            let decide = |view: &_| renew::rotate(view, &rotation);
+            store.shared.change(&store.writes, user, which, decide).await
+        })
+        .await
+    }
+
+    async fn remint(&self, remint: &Remint) -> Result<Swap, StoreError> {
+        let remint = remint.clone();
+        self.run(|store| async move {
+            let (user, which) = (Some(&remint.user), Which::One(remint.guid));
+            let decide = |view: &_| renew::remint(view, &remint);
+            store.shared.change(&store.writes, user, which, decide).await
+        })
+        .await
+    }
+
+    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+        let touches = touches.to_vec();
+        self.run(|store| touch(store, touches)).await
+    }
+
+    async fn relabel(
+        &self,
+        user: &UserId,
+        guid: Guid,
+        label: Option<&Label>,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        let (user, label) = (user.clone(), label.cloned());
+        self.run(move |store| async move {
+            let decide = |view: &_| renew::relabel(view, label.as_ref());
+            store.shared.change(&store.writes, Some(&user), Which::One(guid), decide).await
+        })
+        .await
+    }
+
+    async fn devices(&self, user: &UserId) -> Result<DeviceRows, StoreError> {
+        let user = user.clone();
+        self.run(|store| async move {
+            let view = store.shared.read(&store.lookups, Some(&user), Which::All).await?;
+            let mut rows: Vec<SessionRow> = view.live().cloned().collect();
+            rows.sort_by_key(|row| (row.last_seen_at, row.created_at, row.guid));
+            rows.reverse();
+            Ok(DeviceRows { now: view.now, rows })
+        })
+        .await
+    }
+
+    async fn end(&self, ending: &Ending) -> Result<Ended, StoreError> {
+        use logout_all::store::Scope;
+        let ending = ending.clone();
+        self.run(|store| async move {
+            let which = match ending.scope {
+                Scope::Device(guid) => Which::One(guid),
+                _ => Which::All,
+            };
+            let decide = |view: &_| end::end(view, &ending);
+            let (line, user) = (&store.endings, Some(&ending.user));
+            let (ended, held) = store.shared.change_held(line, user, which, decide).await?;
+            store.replicated(&held, user).await?;
+            Ok(ended)
+        })
+        .await
+    }
+
+    async fn end_everyone(&self, reason: EndReason, by: &By) -> Result<(), StoreError> {
+        let by = by.clone();
+        self.run(move |store| async move {
+            let decide = |view: &_| end::end_everyone(view, reason, &by);
+            let ((), held) =
+                store.shared.change_held(&store.endings, None, Which::Epochs, decide).await?;
+            store.replicated(&held, None).await
+        })
+        .await
+    }
+
+    async fn announce_changed(&self, user: &UserId, by: &By) -> Result<(), StoreError> {
+        let (user, by) = (user.clone(), by.clone());
+        self.run(|store| async move {
+            let decide = |_: &_| end::announce_changed(&by);
+            store.shared.change(&store.endings, Some(&user), Which::Epochs, decide).await
+        })
+        .await
+    }
+
+    // Cached mode is not there yet: nothing waits.
+    async fn lease(&self) -> Result<Lease, StoreError> {
+        Ok(Lease::default())
+    }
+
+    async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
+        self.run(move |store| async move {
+            journal::page(&store.shared, &store.lookups, after, limit).await
+        })
+        .await
+    }
+
+    async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
+        let user = user.clone();
+        self.run(move |store| async move {
+            journal::history(&store.shared, &store.lookups, &user, limit).await
+        })
+        .await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {
+        self.run(
+            move |store| async move { sweep::sweep(&store.shared, &store.writes, limit).await },
+        )
+        .await
+    }
+}
+
+impl Inner {
+    async fn replicated(&self, held: &Held, user: Option<&UserId>) -> Result<(), Fault> {
+        let Some(replicas) = &self.replicas else { return Ok(()) };
+        let keys = &self.shared.keys;
+        let mark = Call::new(&script::MARK, &[&keys.of(user).mark, &keys.nothing]);
+        replicas.acknowledged(&self.endings, held, &mark).await
+    }
+}
