@@ -53,6 +53,11 @@ fn one_file_names_jsonwebtoken() {
 }
 
 #[test]
+fn one_file_of_the_core_names_aws_lc_rs() {
+    none(Files::under(&["core/src"], RUST).check(folders::names_aws_lc_rs));
+}
+
+#[test]
 fn published_packages_include_no_file_from_outside() {
     let alone = packages::self_contained(metadata());
     let folders: Vec<&str> = alone.iter().map(String::as_str).collect();
