@@ -25,7 +25,8 @@ macro_rules! scripts {
 }
 
 scripts! {
-    READ = "read.lua";
+    READ = "primary.lua" "read.lua";
+    LEASE = "primary.lua" "lease.lua";
     COMMIT = "index.lua" "commit.lua";
     INDEX = "index.lua" "indices.lua";
     OPEN = "open.lua";

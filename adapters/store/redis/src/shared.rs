@@ -15,7 +15,7 @@ use std::{
 };
 
 use logout_all::{
-    Clock, Epochs, Guid, SessionRow, StoreError, StoreErrorKind, scheme::from_micros,
+    Clock, Epochs, Guid, SessionRow, StoreError, StoreErrorKind, scheme::from_micros, store::Lease,
 };
 use redis::{FromRedisValue, Value};
 use uuid::Uuid;
@@ -242,6 +242,19 @@ impl Shared {
         Ok(from_micros(now.saturating_add(self.clock.offset_micros())))
     }
 
+    /// The lease lengths: nodes of a later version may run on one.
+    pub(crate) async fn lease(&self, line: &Line) -> Result<Lease, Fault> {
+        let call = Call::new(&script::LEASE, &[&self.keys.store, &self.keys.nothing]);
+        let mut lengths = take::<Vec<Value>>(self.ask(line, &call).await?)?.into_iter();
+        let mut length = || {
+            let text: Option<String> = next(&mut lengths)?;
+            // A length that cannot be read must not become none: a logout would not wait for it.
+            let micros = text.as_deref().map_or(Ok(0), number)?;
+            u64::try_from(micros).map(Duration::from_micros).map_err(|_| damaged())
+        };
+        Ok(Lease { given: length()?, waited: length()? })
+    }
+
     /// Makes the store where there is none: at the first start, or after a FLUSHALL.
     pub(crate) async fn make(&self, line: &Line) -> Result<(), Fault> {
         let known = self.global_epoch.load(Ordering::Relaxed);
@@ -285,11 +298,13 @@ pub(crate) fn next<T: FromRedisValue>(
 }
 
 pub(crate) fn number(text: &str) -> Result<i64, StoreError> {
-    text.parse().map_err(|_| {
-        let message = "an epoch, a number or an instant of the Redis store is damaged: it holds what \
-                       no version of logout-all writes";
-        StoreError::new(StoreErrorKind::Corrupt, message)
-    })
+    text.parse().map_err(|_| damaged())
+}
+
+fn damaged() -> StoreError {
+    let message = "an epoch, a number or an instant of the Redis store is damaged: it holds what no \
+                   version of logout-all writes";
+    StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
 fn lost() -> StoreError {

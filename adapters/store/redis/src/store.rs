@@ -246,9 +246,8 @@ impl SessionStore for RedisStore {
         .await
     }
 
-    // Cached mode is not there yet: nothing waits.
     async fn lease(&self) -> Result<Lease, StoreError> {
-        Ok(Lease::default())
+        self.run(|store| async move { store.shared.lease(&store.lookups).await }).await
     }
 
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
