@@ -149,8 +149,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Journal entries with a `seq` greater than `after`, at most `limit`.
     ///
     /// - **L70** `seq` is gapless in the order in which the endings took effect.
-    /// - **L71** Where the journal is [`JournalOrder::PerUser`], it fails, and never answers with a
-    ///   part of what ended.
+    /// - **L71** Where the journal is [`JournalOrder::PerUser`], it fails as
+    ///   [`Unsupported`](super::StoreErrorKind::Unsupported), and never answers with a part of what
+    ///   ended.
     fn journal(
         &self,
         after: u64,

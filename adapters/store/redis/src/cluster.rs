@@ -24,7 +24,7 @@ use crate::{
     script::Call,
     server::Reach,
     topology::{Node, Topology},
-    wire::{Held, Said, Wire},
+    wire::{Held, Wire},
 };
 
 /// How many times an answer is looked for at another node.
@@ -101,12 +101,14 @@ impl Routes {
         let began = Instant::now();
         let (mut redirects, mut pause) = (0, Duration::from_millis(5));
         loop {
-            let said = held.call(call, wait).await?;
-            let Err(error) = &said else { return Ok((said_well(said)?, held)) };
-            match kind_of(error) {
+            let error = match held.call(call, wait).await? {
+                Ok(answer) => return Ok((answer, held)),
+                Err(error) => error,
+            };
+            match kind_of(&error) {
                 Some(ServerErrorKind::Moved) if redirects < REDIRECTS => {
                     redirects += 1;
-                    let node = named(error, &held)?;
+                    let node = named(&error, &held)?;
                     self.shared.change(|known| known.moved(call.slot(), &node));
                     held = self.wire(&node)?.hold().await?;
                     // One slot has moved: others may have, too.
@@ -115,7 +117,7 @@ impl Routes {
                     continue;
                 }
                 Some(ServerErrorKind::Ask) => {
-                    let node = named(error, &held)?;
+                    let node = named(&error, &held)?;
                     let other = self.wire(&node)?.hold().await?;
                     let said = other.call_asking(call, wait).await?;
                     let turned_away = said.as_ref().err().and_then(kind_of).is_some_and(is_moving);
@@ -124,7 +126,7 @@ impl Routes {
                     }
                 }
                 Some(ServerErrorKind::TryAgain) => {}
-                _ => return Ok((held.sorted(said).await?, held)),
+                _ => return Ok((held.sorted(Err(error)).await?, held)),
             }
             // Some of the user's keys are there and some here. In a moment all are there.
             if began.elapsed() > MOVING {
@@ -232,10 +234,6 @@ fn named(error: &RedisError, held: &Held) -> Result<Node, Fault> {
 fn astray() -> Fault {
     let message = "a node of the Redis Cluster knows of no others, or names one that cannot be one";
     Fault::Refused(StoreError::new(StoreErrorKind::Unavailable, message))
-}
-
-fn said_well(said: Said) -> Result<Value, Fault> {
-    said.map_err(|error| Fault::of(&error))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -39,10 +39,15 @@ impl Fault {
                 "the Redis server takes no writes: it is a replica now?",
             )),
             ErrorKind::Server(_) | ErrorKind::Extension => {
+                // The driver's own words: the servers have several.
+                let selects = error.to_string().contains("refused to switch database");
                 // Redis 6.2 tells of it inside the error of the script.
                 let full = error.detail().is_some_and(|detail| detail.contains("-OOM "));
                 let message = match error.code() {
                     _ if full => "Redis is out of memory (maxmemory); nothing was changed",
+                    _ if selects => {
+                        "Redis has no database of the number in the URL (of a cluster: 0 alone)"
+                    }
                     Some("OOM") => "Redis is out of memory (maxmemory); nothing was changed",
                     Some("CLUSTERDOWN" | "MASTERDOWN") => {
                         "the Redis Cluster is down, or nobody serves the user's slot; nothing was \

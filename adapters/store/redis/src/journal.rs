@@ -34,7 +34,7 @@ pub(crate) async fn page(
     if keys.layout == Layout::Cluster {
         let message = "a Redis Cluster has no common journal: each user's is in the user's slot, and \
                        is read by `history` (docs/redis.md, \"Redis Cluster\")";
-        return Err(StoreError::new(StoreErrorKind::Unavailable, message).into());
+        return Err(StoreError::new(StoreErrorKind::Unsupported, message).into());
     }
     let call = Call::new(&script::JOURNAL, &[&keys.store, &keys.journal])
         .with(after.saturating_add(1))

@@ -1,12 +1,22 @@
 //! What the verbs of one store share, and how anything is read.
 //!
 //! On a cluster what is the store's (its id, the global epoch) and what is a user's are in two
-//! slots, and so are read by two calls, side by side, both begun after the verb began. That is
-//! enough for a final logout: a global epoch only grows, a row carries the one of its login for
-//! ever, and lives only while both are equal. Whoever reads after an end of everybody has returned
-//! reads the new one, and finds every older row dead. A change that was decided before it and is
-//! written after it writes rows of the old one: they are dead from the start, or stay so, as if the
-//! change had come first. So no user's script needs to see the store's slot.
+//! slots, and so are read by two calls, side by side, both begun after the verb began. Why that is
+//! enough: a global epoch only grows; a row carries the one of its login for ever, and lives only
+//! while both are equal. So, verb by verb, beside an end of everybody:
+//! - *lookup, devices*: whoever asks after it has returned reads the new epoch, and finds every older
+//!   row dead. A row of a later epoch than the one read beside it shows that this one is old: both are
+//!   read again, or a login since would be taken for dead.
+//! - *insert*: what begins after it is overtaken, as it reads the new epoch. What read the old one and
+//!   is written after it writes a row of the old one, dead from the start, as if it had come first.
+//! - *rotate, remint, touch, relabel, and the re-stamp of a fence*: they write a row that was there,
+//!   with the global epoch that it had. If that is old by now, the row is as dead as before.
+//! - *end*: what it counts lived by the epoch that it read, as if it had come first.
+//! - *end of everybody*: compared and written in the store's slot by one script.
+//! - *sweep*: an old epoch makes rows seem alive, and a row of a later one is as above.
+//!
+//! So no user's script needs to see the store's slot; all else that a change depends on is in the
+//! user's, and compared by the script that writes.
 
 use std::{
     fmt,

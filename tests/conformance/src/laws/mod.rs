@@ -182,7 +182,7 @@ laws! {
     journal::l70_pages_are_what_was_asked_for => EndsWithThePage;
     journal::l70_entries_tell_who_what_why_and_when => ForgetsOperators;
     journal::l70_a_change_of_data_ends_nothing => ChangesEndSessions;
-    journal::l71_no_part_is_told_for_the_whole => DisownsItsJournal, TellsAPart;
+    journal::l71_no_part_is_told_for_the_whole => DisownsItsJournal, TellsAPart, SaysItIsAway;
     journal::l72_a_users_own_entries_are_in_order => TellsTheOldestFirst, CountsUsersTogether;
     journal::history_is_about_the_user_and_everybody => LeavesEverybodyOut, TellsTheOldest;
     journal::lease_is_zero_until_somebody_asks => BeginsWithALease;

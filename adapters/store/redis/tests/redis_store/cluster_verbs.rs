@@ -209,6 +209,8 @@ async fn any_seed_that_answers_will_do() {
     assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
     assert!(lives(&store, &sign_in(&store, &ada).await).await);
 
+    let error = RedisStore::builder(format!("{seed}/1")).connect().await.unwrap_err();
+    assert!(error.to_string().contains("no database of the number"), "{error:?}");
     // A server by itself is no seed of anything.
     let server = crate::server::Server::start(&[]);
     let error = server.builder().seed(seed).connect().await.unwrap_err();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use logout_all::{
-    By, EndReason, JournalEntry, SessionStore, StoreError, UserId,
+    By, EndReason, JournalEntry, SessionStore, StoreError, StoreErrorKind, UserId,
     store::{Ending, JournalOrder, JournalPage, Lease, Scope},
 };
 
@@ -186,6 +186,18 @@ impl Twin for TellsAPart {
         let mut page = under.journal(after, limit).await?;
         page.entries.retain(|entry| entry.user.is_none());
         Ok(page)
+    }
+}
+
+/// Has a journal for each user, and says that it will have a common one again.
+#[derive(Default)]
+pub(crate) struct SaysItIsAway;
+
+impl Twin for SaysItIsAway {
+    const ORDER: JournalOrder = JournalOrder::PerUser;
+
+    async fn journal(&self, _: &Under, _: u64, _: usize) -> Result<JournalPage, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unavailable, "later"))
     }
 }
 
