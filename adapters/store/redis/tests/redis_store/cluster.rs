@@ -104,6 +104,7 @@ impl Cluster {
         node.server.until("CLUSTER NODES", &id).await;
         node.server.ask::<()>(&format!("CLUSTER REPLICATE {id}"));
         node.server.until("INFO replication", "master_link_status:up").await;
+        self.nodes[master].server.until("INFO replication", "state=online").await;
         self.nodes.push(node);
         self.agrees().await;
     }

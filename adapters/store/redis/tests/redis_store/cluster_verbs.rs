@@ -223,10 +223,10 @@ async fn an_ending_waits_for_the_replica_of_the_users_node() {
     let mut cluster = Cluster::start().await;
     let [with, without] = cluster.others();
     cluster.add_replica(with, &["--cluster-require-full-coverage", "no"]).await;
-    let store = cluster.builder().wait_for_replicas(1, Duration::from_millis(300));
+    let store = cluster.builder().wait_for_replicas(1, Duration::from_secs(1));
     let store = store.connect().await.unwrap();
     let (ada, bob) = (cluster.user_of(with), cluster.user_of(without));
-    for _ in 0..5 {
+    for _ in 0..3 {
         let (of_ada, of_bob) = (sign_in(&store, &ada).await, sign_in(&store, &bob).await);
         let ended = end(&store, &ada, Scope::Device(of_ada.guid)).await.unwrap();
         assert_eq!(ended.guids, [of_ada.guid]);
