@@ -7,6 +7,10 @@ pub(crate) const FRAMEWORKS: &[&str] = &["axum", "actix", "rocket"];
 /// The stores. Which of them need a server stands in `services`.
 pub(crate) const STORES: &[&str] = &["memory", "sqlite", "postgres", "redis"];
 
+/// Further layouts of stores, each with its store. Their laws run too, and the cases of one
+/// framework; a store that is left out is left out in all its layouts.
+pub(crate) const LAYOUTS: &[(&str, &str)] = &[("redis-cluster", "redis")];
+
 /// The transports.
 pub(crate) const TRANSPORTS: &[&str] = &["bearer", "cookie", "both"];
 
@@ -21,7 +25,8 @@ pub(crate) fn excludable_name(name: &str) -> Result<String, String> {
 }
 
 fn excludable() -> Vec<String> {
-    let single = FRAMEWORKS.iter().chain(STORES).map(|name| (*name).to_owned());
+    let layouts = LAYOUTS.iter().map(|(name, _)| name);
+    let single = FRAMEWORKS.iter().chain(STORES).chain(layouts).map(|name| (*name).to_owned());
     single.chain(rows().map(|(framework, store)| format!("{framework}::{store}"))).collect()
 }
 
@@ -33,15 +38,16 @@ pub(crate) fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Whether the names given to `--without` exclude what a trial of this name proves
 /// (`store::law` or `framework::store::…`).
 pub(crate) fn is_excluded(trial: &str, without: &[String]) -> bool {
-    without.iter().any(|name| {
-        let pattern = skip_pattern(name);
-        trial.starts_with(&pattern) || trial.contains(&format!("::{pattern}"))
-    })
+    without
+        .iter()
+        .flat_map(|name| skip_patterns(name))
+        .any(|pattern| trial.starts_with(&pattern) || trial.contains(&format!("::{pattern}")))
 }
 
 /// What stands behind `--skip` for the test binaries: the name as a whole segment of a trial's.
-pub(crate) fn skip_pattern(name: &str) -> String {
-    format!("{name}::")
+pub(crate) fn skip_patterns(name: &str) -> Vec<String> {
+    let layouts = LAYOUTS.iter().filter(|(_, store)| *store == name).map(|(layout, _)| *layout);
+    std::iter::once(name).chain(layouts).map(|name| format!("{name}::")).collect()
 }
 
 #[cfg(test)]
@@ -58,11 +64,15 @@ mod tests {
         assert!(excludes("axum::sqlite", "axum::sqlite::both::x"));
         assert!(!excludes("axum::sqlite", "axum::memory::both::x"));
         assert!(!excludes("axum", "memory::x"));
+        assert!(excludes("redis", "redis-cluster::x"));
+        assert!(excludes("redis-cluster", "axum::redis-cluster::both::x"));
+        assert!(!excludes("redis-cluster", "redis::x"));
     }
 
     #[test]
     fn every_name_of_the_table_is_known() {
-        let single = ["axum", "actix", "rocket", "memory", "sqlite", "postgres", "redis"];
+        let single =
+            ["axum", "actix", "rocket", "memory", "sqlite", "postgres", "redis", "redis-cluster"];
         let of_axum = ["axum::memory", "axum::sqlite", "axum::postgres", "axum::redis"];
         let of_actix = ["actix::memory", "actix::sqlite", "actix::postgres", "actix::redis"];
         let of_rocket = ["rocket::memory", "rocket::sqlite", "rocket::postgres", "rocket::redis"];

@@ -12,11 +12,13 @@ use clap::ValueEnum;
 use crate::cargo::{self, Workspace};
 use crate::cells;
 
-/// The test program of the store laws; its trials are named `store::law`.
-const LAWS: &str = "laws";
+/// The test programs of the store laws, the house's own and that of `examples/outside`; their trials
+/// are named `store::law`.
+const LAWS: &[&str] = &["laws", "file_laws"];
 
-/// The test program of the HTTP cases; its trials are named `framework::store::transport::case`.
-const CASES: &str = "matrix";
+/// The test programs of the HTTP cases, the house's own and that of `examples/outside`; their trials
+/// are named `framework::store::transport::case`.
+const CASES: &[&str] = &["matrix", "hyper_cases"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
@@ -85,7 +87,9 @@ impl Part {
             Self::Cases => suite(&mut command, CASES, selection),
             Self::System => {
                 let names = workspace.integration_tests();
-                let others = names.iter().filter(|name| *name != LAWS && *name != CASES);
+                let others = names.iter().filter(|name| {
+                    !LAWS.contains(&name.as_str()) && !CASES.contains(&name.as_str())
+                });
                 // A test program that is about one store alone has the store's name in its own.
                 let wanted = others.filter(|name| {
                     !selection.without.iter().any(|store| name.contains(store.as_str()))
@@ -113,15 +117,18 @@ fn tests(command: &mut Command, targets: &[&str], selection: Selection<'_>) {
 }
 
 /// One of the two conformance suites: these know the names of cells.
-fn suite(command: &mut Command, target: &str, selection: Selection<'_>) {
-    tests(command, &["--test", target], selection);
+fn suite(command: &mut Command, programs: &[&str], selection: Selection<'_>) {
+    let targets: Vec<&str> = programs.iter().flat_map(|name| ["--test", name]).collect();
+    tests(command, &targets, selection);
     skip(command, selection);
 }
 
 /// Tests that have a left-out store as a part of their names.
 fn skip(command: &mut Command, selection: Selection<'_>) {
     for name in selection.without {
-        command.args(["--skip", &cells::skip_pattern(name)]);
+        for pattern in cells::skip_patterns(name) {
+            command.args(["--skip", &pattern]);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cells::{self, STORES, TRANSPORTS};
+use crate::cells::{self, LAYOUTS, STORES, TRANSPORTS};
 use crate::lines::{Counts, Line, parse};
 use crate::parts::{Part, Selection};
 use crate::run::Ending;
@@ -71,7 +71,7 @@ impl Report {
         });
         Self {
             parts: Vec::new(),
-            laws: STORES.iter().map(law).collect(),
+            laws: STORES.iter().chain(LAYOUTS.iter().map(|(name, _)| name)).map(law).collect(),
             cases: cases.collect(),
             versions: BTreeMap::new(),
             running: Counts::default(),
@@ -182,13 +182,14 @@ mod tests {
             "test memory::a ... ok",
             "test postgres::a ... ok",
             "test redis::a ... ok",
-            "test result: ok. 3 passed; 0 failed",
+            "test redis-cluster::a ... ok",
+            "test result: ok. 4 passed; 0 failed",
         ]);
 
         let missing = report.missing(ALL);
         assert_eq!(missing.len(), 1);
         assert!(missing[0].contains("nothing ran for sqlite"), "{missing:?}");
-        assert_eq!(report.total(ALL), Counts { passed: 3, failed: 1, ignored: 0 });
+        assert_eq!(report.total(ALL), Counts { passed: 4, failed: 1, ignored: 0 });
     }
 
     #[test]
@@ -198,6 +199,7 @@ mod tests {
             "test sqlite::a ... ignored",
             "test postgres::a ... ok",
             "test redis::a ... ok",
+            "test redis-cluster::a ... ok",
         ]);
 
         assert_eq!(report.missing(ALL).len(), 1);
@@ -205,10 +207,9 @@ mod tests {
 
     #[test]
     fn an_excluded_cell_is_not_missed() {
-        let report =
-            laws(&["test memory::a ... ok", "test postgres::a ... ok", "test redis::a ... ok"]);
+        let report = laws(&["test memory::a ... ok", "test postgres::a ... ok"]);
 
-        let without = ["sqlite".to_owned()];
+        let without = ["sqlite".to_owned(), "redis".to_owned()];
         assert_eq!(report.missing(Selection { filter: None, without: &without }).len(), 0);
     }
 

@@ -31,10 +31,13 @@ impl UserId {
     /// ```
     pub fn new(id: impl fmt::Display) -> Result<Self, Usage> {
         let text = id.to_string();
-        if text.is_empty() || text.len() > Self::MAX_BYTES || text.chars().any(char::is_control) {
-            return Err(Usage::UserId { bytes: text.len() });
-        }
-        Ok(Self(text.into()))
+        Self::of_text(&text).ok_or(Usage::UserId { bytes: text.len() })
+    }
+
+    /// [`new`](Self::new) of what is text already: one copy.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        let fits = (1..=Self::MAX_BYTES).contains(&text.len());
+        (fits && !text.chars().any(char::is_control)).then(|| Self(text.into()))
     }
 
     /// The id as text.

@@ -22,6 +22,8 @@ pub enum StoreErrorKind {
     Schema,
     /// A row holds what no version of the library writes.
     Corrupt,
+    /// This store cannot do it, today or later.
+    Unsupported,
     /// The task that ran the operation was stopped, as at a shutdown.
     Stopped,
 }

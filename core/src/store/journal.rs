@@ -10,7 +10,8 @@ use crate::scheme::{By, EndReason, Guid, UserId};
 /// One entry, written in the transaction that ended the sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// The place in the journal: gapless, in the order of the commits, from 1.
+    /// The place in the journal: gapless, in the order of the commits, from 1. Where each user has
+    /// a journal ([`JournalOrder::PerUser`](super::JournalOrder::PerUser)), the place in that one.
     pub seq: u64,
     /// A random id, so that a reader notices a `seq` that a failover gave out twice.
     pub id: Uuid,

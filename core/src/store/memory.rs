@@ -6,6 +6,7 @@
 //! across an await, for there is no await.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
     sync::{
@@ -18,13 +19,13 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    Admission, Confirm, DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalPage, Lease,
-    NewSession, Remint, RemintOf, Rotation, Scope, SessionStore, StoreError, StoreErrorKind,
-    StoreInfo, Swap, Swept, TicketEpochs, Touch,
+    Admission, DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalPage, Lease, NewSession,
+    Remint, Rotation, Scope, SessionStore, StoreError, StoreErrorKind, StoreInfo, Swap, Swept,
+    TicketEpochs, Touch,
 };
 use crate::scheme::{
-    By, Clock, EndReason, Epochs, Guid, Label, Overflow, SessionRow, Snapshot, UserId, UserState,
-    elapsed, to_micros,
+    By, Clock, EndReason, Epochs, Guid, Label, SessionRow, Snapshot, UserId, UserState, elapsed,
+    to_micros,
 };
 
 const SHARDS: usize = 64;
@@ -108,28 +109,19 @@ impl MemoryStore {
         Epochs { user: user.map_or(0, |user| user.epoch), global: self.global_epoch() }
     }
 
-    /// Runs `change` on a live row and gives the row after it; none if there is no such live row.
-    fn change_live(
+    /// Runs `change` on a row if it lives: nothing is ever done to a dead one.
+    fn change_live<T>(
         &self,
         user: &UserId,
         guid: Guid,
-        change: impl FnOnce(&mut SessionRow) -> Changed,
-    ) -> Option<SessionRow> {
+        change: impl FnOnce(Option<&mut SessionRow>) -> T,
+    ) -> T {
         let mut shard = self.write(user);
-        let sessions = shard.get_mut(user)?;
+        let Some(sessions) = shard.get_mut(user) else { return change(None) };
         let epochs = self.epochs_with(Some(sessions));
         let now = self.now();
-        let row = sessions.rows.get_mut(&guid).filter(|row| row.is_live(epochs, now))?;
-        match change(row) {
-            Changed::Yes => Some(row.clone()),
-            Changed::No => None,
-        }
+        change(sessions.rows.get_mut(&guid).filter(|row| row.is_live(epochs, now)))
     }
-}
-
-enum Changed {
-    Yes,
-    No,
 }
 
 impl Default for MemoryStore {
@@ -172,11 +164,8 @@ impl UserSessions {
         guids.iter().filter_map(|guid| self.rows.remove(guid).and_then(was_live)).collect()
     }
 
-    /// Live rows, least recently seen first.
-    fn live(&self, epochs: Epochs, now: SystemTime) -> Vec<&SessionRow> {
-        let mut rows: Vec<_> = self.rows.values().filter(|row| row.is_live(epochs, now)).collect();
-        rows.sort_by_key(|row| (row.last_seen_at, row.created_at, row.guid));
-        rows
+    fn live(&self, epochs: Epochs, now: SystemTime) -> impl Iterator<Item = &SessionRow> {
+        self.rows.values().filter(move |row| row.is_live(epochs, now))
     }
 }
 
@@ -216,18 +205,12 @@ impl SessionStore for MemoryStore {
             let message = "the new session's id is in use already; nothing was stored";
             return Err(StoreError::new(StoreErrorKind::Corrupt, message));
         }
-        // Counted without those that it replaces, and before anything changes: a refusal leaves
-        // all as it was.
-        let live = sessions.live(epochs, now);
-        let staying: Vec<Guid> =
-            live.iter().map(|row| row.guid).filter(|guid| !login.replaces.contains(guid)).collect();
-        let evict = match login.device_limit.overflow(staying.len()) {
-            Overflow::Fits => 0,
-            Overflow::Evict(count) => count,
-            Overflow::Refuse => return Ok(Inserted::LimitReached),
+        // Before anything changes: a refusal leaves all as it was.
+        let Some(evicted) = login.make_room(sessions.live(epochs, now)) else {
+            return Ok(Inserted::LimitReached);
         };
         let replaced = sessions.remove(&login.replaces, epochs, now);
-        let evicted = sessions.remove(&staying[..evict], epochs, now);
+        let evicted = sessions.remove(&evicted, epochs, now);
         sessions.rows.insert(login.guid, (*row).clone());
         for (guids, reason) in [(&replaced, EndReason::Replaced), (&evicted, EndReason::Evicted)] {
             for guid in guids {
@@ -249,46 +232,16 @@ impl SessionStore for MemoryStore {
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<Swap, StoreError> {
-        let row = self.change_live(&rotation.user, rotation.guid, |row| {
-            if row.ref_tok_id != rotation.expected {
-                return Changed::No;
-            }
-            rotation.apply(row);
-            Changed::Yes
-        });
-        Ok(row.map_or(Swap::Lost, |row| Swap::Done(Box::new(row))))
+        Ok(self.change_live(&rotation.user, rotation.guid, |row| rotation.swap(row)))
     }
 
     async fn remint(&self, remint: &Remint) -> Result<Swap, StoreError> {
-        let row = self.change_live(&remint.user, remint.guid, |row| {
-            let allowed = remint.of == RemintOf::Any || row.confirmed_at.is_none();
-            if row.ref_tok_id != remint.expected || !allowed {
-                return Changed::No;
-            }
-            row.token_issued_at = remint.times.issued_at;
-            row.token_expires_at = remint.times.expires_at;
-            row.auth_time = remint.auth_time.unwrap_or(row.auth_time);
-            Changed::Yes
-        });
-        Ok(row.map_or(Swap::Lost, |row| Swap::Done(Box::new(row))))
+        Ok(self.change_live(&remint.user, remint.guid, |row| remint.swap(row)))
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
         for touch in touches {
-            self.change_live(&touch.user, touch.guid, |row| {
-                if row.ref_tok_id != touch.ref_tok_id {
-                    return Changed::No;
-                }
-                row.last_seen_at = row.last_seen_at.max(touch.seen_at);
-                row.expires_at = row.expires_at.max(touch.extension.unwrap_or(row.expires_at));
-                if touch.user_agent.is_some() {
-                    row.user_agent.clone_from(&touch.user_agent);
-                }
-                if touch.confirm == Confirm::Yes {
-                    row.confirmed_at = row.confirmed_at.or(Some(touch.seen_at));
-                }
-                Changed::Yes
-            });
+            self.change_live(&touch.user, touch.guid, |row| row.map(|row| touch.apply(row)));
         }
         Ok(())
     }
@@ -300,18 +253,19 @@ impl SessionStore for MemoryStore {
         label: Option<&Label>,
     ) -> Result<Option<SessionRow>, StoreError> {
         Ok(self.change_live(user, guid, |row| {
+            let row = row?;
             row.label = label.cloned();
-            Changed::Yes
+            Some(row.clone())
         }))
     }
 
     async fn devices(&self, user: &UserId) -> Result<DeviceRows, StoreError> {
         let shard = self.read(user);
         let now = self.now();
-        let rows = shard.get(user).map_or_else(Vec::new, |sessions| {
-            let live = sessions.live(self.epochs_with(Some(sessions)), now);
-            live.into_iter().rev().cloned().collect()
+        let mut rows: Vec<SessionRow> = shard.get(user).map_or_else(Vec::new, |sessions| {
+            sessions.live(self.epochs_with(Some(sessions)), now).cloned().collect()
         });
+        rows.sort_by_key(|row| Reverse((row.last_seen_at, row.created_at, row.guid)));
         Ok(DeviceRows { now, rows })
     }
 
@@ -333,10 +287,7 @@ impl SessionStore for MemoryStore {
             // Only what lives is re-stamped: a row that an earlier bump left behind stays dead.
             let bumped = sessions.epoch;
             for row in sessions.rows.values_mut().filter(|row| row.is_live(epochs, now)) {
-                row.epoch = bumped;
-                if matches!(ending.scope, Scope::TokenIssuedBefore(_)) {
-                    row.prev_ref_tok_id = None;
-                }
+                ending.scope.restamp(row, bumped);
             }
         }
         let why = (ending.reason, &ending.by);

@@ -22,6 +22,6 @@ pub use lookups::{LookupAnswer, LookupAsked, Lookups};
 pub use memory::MemoryStore;
 pub use port::SessionStore;
 pub use words::{
-    Admission, Confirm, DeviceRows, Ended, Ending, Inserted, Lease, NewSession, Remint, RemintOf,
-    Rotation, Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+    Admission, Confirm, DeviceRows, Ended, Ending, Inserted, JournalOrder, Lease, NewSession,
+    Remint, RemintOf, Rotation, Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
 };

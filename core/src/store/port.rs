@@ -7,8 +7,8 @@
 use std::future::Future;
 
 use super::{
-    DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalPage, Lease, NewSession, Remint,
-    Rotation, StoreError, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+    DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalOrder, JournalPage, Lease,
+    NewSession, Remint, Rotation, StoreError, StoreInfo, Swap, Swept, TicketEpochs, Touch,
 };
 use crate::scheme::{By, EndReason, Guid, Label, SessionRow, Snapshot, UserId};
 
@@ -25,6 +25,13 @@ use crate::scheme::{By, EndReason, Guid, Label, SessionRow, Snapshot, UserId};
 pub trait SessionStore: Send + Sync + 'static {
     /// What the store is, for the line at start-up and for test tables.
     fn info(&self) -> StoreInfo;
+
+    /// Whether the journal is one list of everything. Unless a store says otherwise, it is.
+    ///
+    /// It never changes while the store is open.
+    fn journal_order(&self) -> JournalOrder {
+        JournalOrder::Common
+    }
 
     /// Whether the store answers now: what `/readyz` asks.
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -142,6 +149,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Journal entries with a `seq` greater than `after`, at most `limit`.
     ///
     /// - **L70** `seq` is gapless in the order in which the endings took effect.
+    /// - **L71** Where the journal is [`JournalOrder::PerUser`], it fails as
+    ///   [`Unsupported`](super::StoreErrorKind::Unsupported), and never answers with a part of what
+    ///   ended.
     fn journal(
         &self,
         after: u64,
@@ -149,6 +159,9 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<JournalPage, StoreError>> + Send;
 
     /// The newest entries about a user, and about everybody, newest first, at most `limit`.
+    ///
+    /// - **L72** Where the journal is [`JournalOrder::PerUser`], `seq` is gapless among the entries
+    ///   about one user, and among those about everybody.
     fn history(
         &self,
         user: &UserId,

@@ -5,8 +5,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::scheme::{
-    By, Denied, DeviceLimit, EndReason, Epochs, Guid, Limits, RefTokId, SessionRow, TokenTimes,
-    UserAgent, UserId, elapsed, later,
+    By, Denied, DeviceLimit, EndReason, Epochs, Guid, Limits, Overflow, RefTokId, SessionRow,
+    TokenTimes, UserAgent, UserId, elapsed, later,
 };
 
 /// What a store says of itself at start-up.
@@ -18,6 +18,20 @@ pub struct StoreInfo {
     pub version: String,
     /// How many connections this node opens at most, and for what.
     pub connections: String,
+}
+
+/// Whether a store's journal is one list ([`SessionStore::journal_order`]).
+///
+/// [`SessionStore::journal_order`]: crate::store::SessionStore::journal_order
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JournalOrder {
+    /// One list of everything, gapless: what a cache or an open stream can follow.
+    #[default]
+    Common,
+    /// One list of each user, and one about everybody, with no order between them, as their writes
+    /// touch nothing in common. `history` reads them; `journal` refuses. Whatever follows the
+    /// journal (cached mode, streams of endings) cannot be built over such a store.
+    PerUser,
 }
 
 /// What `begin_login` reads before the application reads its password hash.
@@ -104,6 +118,23 @@ impl NewSession {
             limits: self.limits,
             expires_at: end.min(later(now, self.limits.idle)),
         }))
+    }
+
+    /// Which of the user's live rows make room for this login, least recently seen first (L21);
+    /// none where it is refused instead (L22). Those that it replaces are not counted (L23).
+    pub fn make_room<'a>(
+        &self,
+        live: impl IntoIterator<Item = &'a SessionRow>,
+    ) -> Option<Vec<Guid>> {
+        let staying = live.into_iter().filter(|row| !self.replaces.contains(&row.guid));
+        let mut staying: Vec<_> = staying.collect();
+        let evict = match self.device_limit.overflow(staying.len()) {
+            Overflow::Fits => 0,
+            Overflow::Evict(count) => count,
+            Overflow::Refuse => return None,
+        };
+        staying.sort_by_key(|row| (row.last_seen_at, row.created_at, row.guid));
+        Some(staying.into_iter().take(evict).map(|row| row.guid).collect())
     }
 }
 
@@ -267,6 +298,14 @@ impl Scope {
             Self::TokenIssuedBefore(instant) => token_born_at < instant,
         }
     }
+
+    /// What a live row that stays becomes when this ending bumped the user's epoch (L61).
+    pub fn restamp(self, live: &mut SessionRow, bumped: i64) {
+        live.epoch = bumped;
+        if matches!(self, Self::TokenIssuedBefore(_)) {
+            live.prev_ref_tok_id = None;
+        }
+    }
 }
 
 /// What an ending ended.
@@ -304,8 +343,20 @@ pub struct Swept {
     pub journal: usize,
 }
 
+// What a row becomes. In-process stores call these under their lock; SQL stores say the same in
+// their UPDATE.
+
 impl Rotation {
-    /// What the row becomes. In-process stores use it; SQL stores say the same in their UPDATE.
+    /// Swaps, if there is such a live row and its refTokID is the expected one (L40 to L42).
+    pub fn swap(&self, live: Option<&mut SessionRow>) -> Swap {
+        let Some(row) = live.filter(|row| row.ref_tok_id == self.expected) else {
+            return Swap::Lost;
+        };
+        self.apply(row);
+        Swap::Done(Box::new(row.clone()))
+    }
+
+    /// What the row becomes.
     pub fn apply(&self, row: &mut SessionRow) {
         row.prev_ref_tok_id = Some(row.ref_tok_id);
         row.ref_tok_id = self.next;
@@ -321,6 +372,37 @@ impl Rotation {
         }
         if self.user_agent.is_some() {
             row.user_agent.clone_from(&self.user_agent);
+        }
+    }
+}
+
+impl Remint {
+    /// Gives the token fresh times, if there is such a live row and it may be re-minted (L43).
+    pub fn swap(&self, live: Option<&mut SessionRow>) -> Swap {
+        let allowed = |row: &SessionRow| self.of == RemintOf::Any || row.confirmed_at.is_none();
+        let Some(row) = live.filter(|row| row.ref_tok_id == self.expected && allowed(row)) else {
+            return Swap::Lost;
+        };
+        row.token_issued_at = self.times.issued_at;
+        row.token_expires_at = self.times.expires_at;
+        row.auth_time = self.auth_time.unwrap_or(row.auth_time);
+        Swap::Done(Box::new(row.clone()))
+    }
+}
+
+impl Touch {
+    /// Writes the activity down, if the row's refTokID is the one that was presented (L50, L51).
+    pub fn apply(&self, live: &mut SessionRow) {
+        if live.ref_tok_id != self.ref_tok_id {
+            return;
+        }
+        live.last_seen_at = live.last_seen_at.max(self.seen_at);
+        live.expires_at = live.expires_at.max(self.extension.unwrap_or(live.expires_at));
+        if self.user_agent.is_some() {
+            live.user_agent.clone_from(&self.user_agent);
+        }
+        if self.confirm == Confirm::Yes {
+            live.confirmed_at = live.confirmed_at.or(Some(self.seen_at));
         }
     }
 }

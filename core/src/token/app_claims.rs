@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::json::{self, Fault, MAX_DEPTH, Members};
+use super::{
+    json::{self, Fault, MAX_DEPTH, Members},
+    rest::Rest,
+};
 use crate::scheme::Usage;
 
 /// The names that the library sets, or must never set (RFC 7519, section 4.1, and
@@ -28,8 +31,9 @@ const RESERVED: [&str; 10] =
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct AppClaims {
-    /// The text of an object that is not empty.
-    object: Option<Arc<str>>,
+    /// What stands between the braces of an object that is not empty: as in a payload, whose
+    /// text can be kept as it is.
+    members: Option<Arc<str>>,
 }
 
 impl AppClaims {
@@ -65,6 +69,24 @@ impl AppClaims {
         Self::from_members(rest).ok()
     }
 
+    /// What follows the library's own claims in a payload of ours; none if it is not what we would
+    /// write, and so for [`from_payload`](Self::from_payload) to judge.
+    pub(super) fn from_issued(members: &str) -> Option<Self> {
+        let mut rest = Rest::of(members);
+        let mut before = None;
+        loop {
+            let name = rest.member(before, MAX_DEPTH - 1)?;
+            if RESERVED.contains(&name) {
+                return None;
+            }
+            before = Some(name);
+            if rest.as_str().is_empty() {
+                return Some(Self { members: Some(members.into()) });
+            }
+            rest.literal(",")?;
+        }
+    }
+
     /// The claims as the application's type. A token without claims fits `()`, an `Option`, and a
     /// struct all of whose fields have defaults: one that was signed before the application had
     /// any claims stays readable.
@@ -72,8 +94,8 @@ impl AppClaims {
     /// # Errors
     /// [`Usage::WrongType`] if they do not fit.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, Usage> {
-        let read = match &self.object {
-            Some(object) => serde_json::from_str(object),
+        let read = match &self.members {
+            Some(_) => serde_json::from_str(&self.to_json()),
             None => serde_json::from_str("null").or_else(|_| serde_json::from_str("{}")),
         };
         read.map_err(|why| Usage::wrong_type("claims", &why))
@@ -81,33 +103,31 @@ impl AppClaims {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.object.is_none()
+        self.members.is_none()
     }
 
     /// The claims as a JSON object, `{}` if there are none.
     pub fn to_json(&self) -> String {
-        self.object.as_deref().unwrap_or("{}").to_owned()
+        format!("{{{}}}", self.members.as_deref().unwrap_or_default())
     }
 
     /// The claims as they follow others in a payload: `,"a":1`, or nothing.
     pub(super) fn as_more_members(&self) -> String {
-        let inner =
-            self.object.as_deref().and_then(|object| object.strip_prefix('{')?.strip_suffix('}'));
-        inner.map_or_else(String::new, |inner| format!(",{inner}"))
+        self.members.as_deref().map_or_else(String::new, |members| format!(",{members}"))
     }
 
     /// How many bytes of the payload they take.
     pub(super) fn bytes(&self) -> usize {
-        self.object.as_deref().map_or(0, str::len)
+        self.members.as_deref().map_or(0, |members| members.len() + "{}".len())
     }
 
     fn from_members(members: &Members<'_>) -> Result<Self, Fault> {
         if members.is_empty() {
             return Ok(Self::none());
         }
-        let mut object = String::new();
-        json::write_object(members, MAX_DEPTH, &mut object)?;
-        Ok(Self { object: Some(object.into()) })
+        let mut text = String::new();
+        json::write_members(members, MAX_DEPTH - 1, &mut text)?;
+        Ok(Self { members: Some(text.into()) })
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Keys, TokenClaims,
+    Keys, TokenClaims, VerifyingKey,
     claims::{self, Parties},
     header,
 };
@@ -51,8 +51,7 @@ const MAX_LEEWAY: Duration = Duration::from_mins(5);
 #[derive(Clone, Debug)]
 pub struct TokenCodec {
     keys: Keys,
-    issuer: Arc<str>,
-    audience: Option<Arc<str>>,
+    parties: Arc<Parties>,
     leeway: Duration,
 }
 
@@ -113,7 +112,7 @@ impl TokenCodec {
             let why = format!("the leeway on `exp` ({leeway:?}) must be at most 300 s");
             return Err(Usage::OutOfRange(why.into()));
         }
-        Ok(Self { keys, issuer: issuer.into(), audience: audience.map(Arc::from), leeway })
+        Ok(Self { keys, parties: Arc::new(Parties::new(issuer, audience)), leeway })
     }
 
     /// The ring that signs and verifies.
@@ -138,8 +137,8 @@ impl TokenCodec {
             return Err(Usage::OutOfRange(why.into()).into());
         }
         let key = self.keys.signing();
-        let payload = claims::write(claims, self.parties());
-        let message = format!("{}.{}", encode(header::write(&key)), encode(payload));
+        let payload = claims::write(claims, &self.parties);
+        let message = format!("{}.{}", key.header(), encode(payload));
         let signature = key
             .sign(message.as_bytes())
             .ok_or_else(|| IssueError::Signing { kid: key.kid().into() })?;
@@ -170,23 +169,28 @@ impl TokenCodec {
         if presented.len() > MAX_TOKEN_BYTES {
             return None;
         }
-        let presented = std::str::from_utf8(presented).ok()?;
-        let (message, signature) = presented.rsplit_once('.')?;
-        let (header, payload) = message.split_once('.')?;
+        // One part after the other is decoded into it: none of them is longer.
+        let mut buffer = [0; MAX_TOKEN_BYTES / 4 * 3];
+        let is_dot = |byte: &u8| *byte == b'.';
+        let (message, signature) = around(presented, presented.iter().rposition(is_dot)?);
+        let (header, payload) = around(message, message.iter().position(is_dot)?);
 
-        let header = header::read(&decode_text(header)?)?;
-        let key = self.keys.find(&header.kid)?;
-        if header.alg != key.algorithm().as_str() {
+        let key = match self.keys.of_header(header) {
+            Some(key) => key,
+            None => self.named_by(&mut buffer, header)?,
+        };
+        if !key.verify(message, decode(&mut buffer, signature)?) {
             return None;
         }
-        if !key.verify(message.as_bytes(), &decode(signature)?) {
-            return None;
-        }
-        claims::read(&decode_text(payload)?, self.parties())
+        claims::read(str::from_utf8(decode(&mut buffer, payload)?).ok()?, &self.parties)
     }
 
-    fn parties(&self) -> Parties<'_> {
-        Parties { issuer: &self.issuer, audience: self.audience.as_deref() }
+    /// The key of a header that says the same as one of ours in other words. RFC 7515 lets the
+    /// signer choose them, and a verifying key may belong to another program.
+    fn named_by(&self, buffer: &mut [u8], header: &[u8]) -> Option<VerifyingKey> {
+        let header = header::read(str::from_utf8(decode(buffer, header)?).ok()?)?;
+        let key = self.keys.find(&header.kid)?;
+        (header.alg == key.algorithm().as_str()).then_some(key)
     }
 }
 
@@ -203,17 +207,19 @@ impl fmt::Debug for Token {
     }
 }
 
-fn encode(part: impl AsRef<[u8]>) -> String {
+/// What stands before the byte at this place, and after it.
+fn around(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {
+    (&bytes[..at], &bytes[at + 1..])
+}
+
+pub(super) fn encode(part: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(part)
 }
 
 /// The one encoding of some bytes (RFC 7515, section 2): no padding, no white space, unused bits
 /// zero. A second spelling would be a second text for the same token. A further `.` is no
 /// character of it either.
-fn decode(part: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(part).ok()
-}
-
-fn decode_text(part: &str) -> Option<String> {
-    String::from_utf8(decode(part)?).ok()
+fn decode<'a>(buffer: &'a mut [u8], part: &[u8]) -> Option<&'a [u8]> {
+    let bytes = URL_SAFE_NO_PAD.decode_slice(part, buffer).ok()?;
+    buffer.get(..bytes)
 }

@@ -1,6 +1,6 @@
 //! The header: which key, and nothing that could talk us into anything else.
 
-use super::{SigningKey, json};
+use super::{Algorithm, codec::encode, json};
 
 /// What a header of ours says besides `"typ":"JWT"`.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,9 +9,9 @@ pub(super) struct Header {
     pub(super) kid: String,
 }
 
-/// The header of a token that this key signs.
-pub(super) fn write(key: &SigningKey) -> String {
-    format!(r#"{{"alg":"{}","typ":"JWT","kid":{}}}"#, key.algorithm(), json::quoted(key.kid()))
+/// The first part of every token that a key of this name signs: the header, encoded.
+pub(super) fn encoded(algorithm: Algorithm, kid: &str) -> String {
+    encode(format!(r#"{{"alg":"{algorithm}","typ":"JWT","kid":{}}}"#, json::quoted(kid)))
 }
 
 /// Reads exactly `alg`, `typ` and `kid`, each once and each text, and `typ` no other than `JWT`

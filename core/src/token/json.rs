@@ -58,22 +58,28 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// Writes an object with its members in the order of their names at every level and without white
 /// space: one text for one set of claims, whatever map it came from.
-pub(super) fn write_object(
+fn write_object(members: &Members<'_>, levels: usize, out: &mut String) -> Result<(), Fault> {
+    let inner = levels.checked_sub(1).ok_or(Fault::TooDeep)?;
+    out.push('{');
+    write_members(members, inner, out)?;
+    out.push('}');
+    Ok(())
+}
+
+/// What stands between the braces; each value has at most as many levels.
+pub(super) fn write_members(
     members: &Members<'_>,
     levels: usize,
     out: &mut String,
 ) -> Result<(), Fault> {
-    let inner = levels.checked_sub(1).ok_or(Fault::TooDeep)?;
-    out.push('{');
     for (at, (name, value)) in members.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
         out.push_str(&quoted(name));
         out.push(':');
-        write(value, inner, out)?;
+        write(value, levels, out)?;
     }
-    out.push('}');
     Ok(())
 }
 

@@ -1,6 +1,6 @@
-//! Signatures. The only file of the core that names `jsonwebtoken`, and it uses no more of it than
-//! one signature over given bytes: its header, claims and validation are laxer than
-//! `docs/security.md` allows.
+//! Keys and signing. The only file of the core that names `jsonwebtoken`, and it uses no more of it
+//! than the parts of a key and one signature over given bytes: its header, claims and validation
+//! are laxer than `docs/security.md` allows.
 //!
 //! The provider is called directly and never through the process-wide default: which one that is
 //! depends on the features and the start-up code of every other crate in the program, and with an
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
-    Algorithm as JwtAlgorithm, DecodingKey, EncodingKey,
+    Algorithm as JwtAlgorithm, EncodingKey,
     crypto::{CryptoProvider, KeyUtils, aws_lc},
     jwk::{EllipticCurve, ThumbprintHash},
 };
@@ -18,6 +18,7 @@ use jsonwebtoken::{
 use super::{
     Algorithm, KeyError, json,
     pem::{Form, Pem},
+    verifier::Verifier,
 };
 
 static PROVIDER: &CryptoProvider = &aws_lc::DEFAULT_PROVIDER;
@@ -34,7 +35,7 @@ pub(super) struct PrivateKey {
 
 /// A key that verifies; for HS256 the same secret.
 pub(super) struct PublicKey {
-    key: DecodingKey,
+    verifier: Verifier,
     algorithm: Algorithm,
     /// The canonical JWK of RFC 7638, section 3; none for a secret, which is never exported.
     jwk: Option<String>,
@@ -94,7 +95,7 @@ impl PublicKey {
         let mac = sign(&EncodingKey::from_secret(secret), algorithm, FINGERPRINT_LABEL);
         let fingerprint =
             mac.and_then(|mac| mac.try_into().ok()).ok_or(KeyError::CannotSign { algorithm })?;
-        Ok(Self { key: DecodingKey::from_secret(secret), algorithm, jwk: None, fingerprint })
+        Ok(Self { verifier: Verifier::hs256(secret), algorithm, jwk: None, fingerprint })
     }
 
     /// A public key in PEM form.
@@ -148,29 +149,33 @@ impl PublicKey {
 
     fn ed25519(x: &[u8]) -> Result<Self, KeyError> {
         let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(x));
-        Self::exportable(DecodingKey::from_ed_der(x), Algorithm::Ed25519, jwk)
+        Self::exportable(Verifier::ed25519(x), Algorithm::Ed25519, jwk)
     }
 
     fn es256(x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
         let point = [&[4], x, y].concat();
         let (x, y) = (encode(x), encode(y));
         let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        Self::exportable(DecodingKey::from_ec_der(&point), Algorithm::Es256, jwk)
+        Self::exportable(Verifier::es256(&point), Algorithm::Es256, jwk)
     }
 
     fn rs256(n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
-        let key = DecodingKey::from_rsa_raw_components(n, e);
         let leading = n.first().map_or(8, |byte| byte.leading_zeros() as usize);
         if !(2048..=8192).contains(&(n.len() * 8).saturating_sub(leading)) {
             return Err(KeyError::RsaSize);
         }
         let jwk = format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(e), encode(n));
-        Self::exportable(key, Algorithm::Rs256, jwk)
+        Self::exportable(Verifier::rs256(n, e), Algorithm::Rs256, jwk)
     }
 
-    fn exportable(key: DecodingKey, algorithm: Algorithm, jwk: String) -> Result<Self, KeyError> {
+    fn exportable(
+        verifier: Option<Verifier>,
+        algorithm: Algorithm,
+        jwk: String,
+    ) -> Result<Self, KeyError> {
+        let verifier = verifier.ok_or(DAMAGED)?;
         let fingerprint = sha256(&jwk).ok_or(KeyError::CannotSign { algorithm })?;
-        Ok(Self { key, algorithm, jwk: Some(jwk), fingerprint })
+        Ok(Self { verifier, algorithm, jwk: Some(jwk), fingerprint })
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
@@ -199,8 +204,7 @@ impl PublicKey {
 
     /// Whether the signature over the message is this key's.
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        (PROVIDER.verifier_factory)(&jwt(self.algorithm), &self.key)
-            .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+        self.verifier.verify(message, signature)
     }
 }
 

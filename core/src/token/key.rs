@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use super::{
-    Algorithm, KeyError,
+    Algorithm, KeyError, header,
     jwt::{PrivateKey, PublicKey},
     source,
 };
@@ -22,8 +22,8 @@ use super::{
 /// ```
 #[derive(Clone)]
 pub struct SigningKey {
-    kid: Arc<str>,
     key: Arc<PrivateKey>,
+    verifying: VerifyingKey,
 }
 
 impl SigningKey {
@@ -91,22 +91,27 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Kid`] unless it is 1 to 64 visible ASCII characters.
     pub fn with_kid(self, kid: &str) -> Result<Self, KeyError> {
-        Ok(Self { kid: checked(kid)?, ..self })
+        Ok(Self { verifying: self.verifying.with_kid(kid)?, ..self })
     }
 
     /// Its id.
     pub fn kid(&self) -> &str {
-        &self.kid
+        self.verifying.kid()
     }
 
     /// Its algorithm.
     pub fn algorithm(&self) -> Algorithm {
-        self.key.public().algorithm()
+        self.verifying.algorithm()
     }
 
     /// What verifies its signatures, under the same id.
     pub fn verifying_key(&self) -> VerifyingKey {
-        VerifyingKey { kid: self.kid.clone(), key: self.key.public().clone() }
+        self.verifying.clone()
+    }
+
+    /// The header of its tokens, encoded.
+    pub(super) fn header(&self) -> &str {
+        self.verifying.header()
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
@@ -118,13 +123,14 @@ impl SigningKey {
     }
 
     fn named_by_itself(key: PrivateKey) -> Self {
-        Self { kid: key.public().default_kid().into(), key: Arc::new(key) }
+        let public = key.public().clone();
+        Self { key: Arc::new(key), verifying: VerifyingKey::named_by_itself(public) }
     }
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({} {:?}, redacted)", self.algorithm(), self.kid)
+        write!(f, "SigningKey({} {:?}, redacted)", self.algorithm(), self.kid())
     }
 }
 
@@ -139,8 +145,12 @@ impl fmt::Debug for SigningKey {
 /// # Ok::<(), logout_all::token::KeyError>(())
 /// ```
 #[derive(Clone)]
-pub struct VerifyingKey {
-    kid: Arc<str>,
+pub struct VerifyingKey(Arc<Named>);
+
+struct Named {
+    kid: String,
+    /// The header of the tokens of this key, encoded: who presents exactly this names the key.
+    header: String,
     key: Arc<PublicKey>,
 }
 
@@ -150,7 +160,7 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError::TooShort`] and [`KeyError::Uniform`].
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        PublicKey::hs256(secret.as_ref()).map(Self::named_by_itself)
+        PublicKey::hs256(secret.as_ref()).map(Arc::new).map(Self::named_by_itself)
     }
 
     /// An HS256 secret whose base64 text (standard or URL-safe, padded or not) is in an
@@ -208,48 +218,57 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError::Kid`] unless it is 1 to 64 visible ASCII characters.
     pub fn with_kid(self, kid: &str) -> Result<Self, KeyError> {
-        Ok(Self { kid: checked(kid)?, ..self })
+        Ok(Self::named(checked(kid)?, self.0.key.clone()))
     }
 
     /// Its id.
     pub fn kid(&self) -> &str {
-        &self.kid
+        &self.0.kid
     }
 
     /// Its algorithm.
     pub fn algorithm(&self) -> Algorithm {
-        self.key.algorithm()
+        self.0.key.algorithm()
+    }
+
+    /// The header of its tokens, encoded.
+    pub(super) fn header(&self) -> &str {
+        &self.0.header
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify(message, signature)
+        self.0.key.verify(message, signature)
     }
 
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        self.key.is_same_as(&other.key)
+        self.0.key.is_same_as(&other.0.key)
     }
 
     pub(super) fn jwk(&self) -> Option<String> {
-        self.key.jwk(&self.kid)
+        self.0.key.jwk(self.kid())
     }
 
     fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, KeyError> {
-        PublicKey::from_pem(algorithm, pem).map(Self::named_by_itself)
+        PublicKey::from_pem(algorithm, pem).map(Arc::new).map(Self::named_by_itself)
     }
 
-    fn named_by_itself(key: PublicKey) -> Self {
-        Self { kid: key.default_kid().into(), key: Arc::new(key) }
+    fn named_by_itself(key: Arc<PublicKey>) -> Self {
+        Self::named(key.default_kid(), key)
+    }
+
+    fn named(kid: String, key: Arc<PublicKey>) -> Self {
+        Self(Arc::new(Named { header: header::encoded(key.algorithm(), &kid), kid, key }))
     }
 }
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifyingKey({} {:?}, redacted)", self.algorithm(), self.kid)
+        write!(f, "VerifyingKey({} {:?}, redacted)", self.algorithm(), self.kid())
     }
 }
 
 /// It stands in every token and in log lines.
-fn checked(kid: &str) -> Result<Arc<str>, KeyError> {
+fn checked(kid: &str) -> Result<String, KeyError> {
     let fits = (1..=64).contains(&kid.len()) && kid.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(kid.into()) } else { Err(KeyError::Kid { bytes: kid.len() }) }
 }

@@ -167,6 +167,11 @@ impl Keys {
         self.read().signing.clone()
     }
 
+    /// The key whose tokens begin with exactly this header.
+    pub(super) fn of_header(&self, encoded: &[u8]) -> Option<VerifyingKey> {
+        self.read().verifying.iter().find(|key| key.header().as_bytes() == encoded).cloned()
+    }
+
     pub(super) fn find(&self, kid: &str) -> Option<VerifyingKey> {
         self.read().verifying.iter().find(|key| key.kid() == kid).cloned()
     }

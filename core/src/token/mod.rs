@@ -7,13 +7,16 @@ mod app_claims;
 mod claims;
 mod codec;
 mod header;
+mod issued;
 mod json;
 mod jwt;
 mod key;
 mod key_error;
 mod keys;
 mod pem;
+mod rest;
 mod source;
+mod verifier;
 
 #[cfg(test)]
 mod tests;

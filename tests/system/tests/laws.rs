@@ -12,7 +12,7 @@ mod keys;
 
 use keys::Prefix;
 use libtest_mimic::{Arguments, Trial};
-use logout_all::{Clock, MemoryStore, UserId, Users};
+use logout_all::{Clock, MemoryStore, UserId, Users, store::JournalOrder};
 use logout_all_conformance::laws::{self, FactoryError, Fresh, Standing, StoreFactory};
 use logout_all_postgres::{PostgresStore, tokio_postgres};
 use logout_all_redis::RedisStore;
@@ -30,6 +30,9 @@ fn main() {
     }
     if !is_skipped("redis::") {
         trials.extend(over(Redis, &arguments));
+        if !is_skipped("redis-cluster::") {
+            trials.extend(over(RedisCluster, &arguments));
+        }
     }
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -227,14 +230,40 @@ impl StoreFactory for Redis {
         "redis".to_owned()
     }
 
-    /// A prefix of its own for each trial, and a second store on it, as another node opens it.
     async fn fresh(&self) -> Result<Fresh<RedisStore>, FactoryError> {
-        let prefix = Prefix::new()?;
-        let clock = Clock::system();
-        let builder =
-            RedisStore::builder(prefix.url()).prefix(prefix.name()).danger_clock(clock.clone());
-        let (store, second) = (builder.connect().await?, builder.connect().await?);
-        Ok(Fresh::new(store, clock).second(second).keep_alive(prefix))
+        on(Prefix::new()?).await
+    }
+
+    fn rounds(&self) -> usize {
+        30
+    }
+}
+
+/// A prefix of its own for each trial, and a second store on it, as another node opens it.
+async fn on(prefix: Prefix) -> Result<Fresh<RedisStore>, FactoryError> {
+    let clock = Clock::system();
+    let builder =
+        RedisStore::builder(prefix.url()).prefix(prefix.name()).danger_clock(clock.clone());
+    let (store, second) = (builder.connect().await?, builder.connect().await?);
+    Ok(Fresh::new(store, clock).second(second).keep_alive(prefix))
+}
+
+/// The same store on three masters: a user's keys are on one of them.
+struct RedisCluster;
+
+impl StoreFactory for RedisCluster {
+    type Store = RedisStore;
+
+    fn name(&self) -> String {
+        "redis-cluster".to_owned()
+    }
+
+    async fn fresh(&self) -> Result<Fresh<RedisStore>, FactoryError> {
+        on(Prefix::on_cluster()?).await
+    }
+
+    fn journal_order(&self) -> JournalOrder {
+        JournalOrder::PerUser
     }
 
     fn rounds(&self) -> usize {

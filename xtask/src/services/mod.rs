@@ -25,6 +25,7 @@ use fetch::Source;
 pub(crate) use guarded::end_all;
 
 use crate::cargo::Workspace;
+use crate::cells::LAYOUTS;
 use crate::interrupt;
 use crate::parts::{Part, Selection};
 
@@ -32,7 +33,7 @@ use crate::parts::{Part, Selection};
 pub(crate) enum Service {
     /// A PostgreSQL server.
     Postgres,
-    /// A Redis or Valkey server.
+    /// A Redis or Valkey server, and a cluster of three.
     Redis,
 }
 
@@ -104,8 +105,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     }
     println!("Ctrl-C stops it and removes its data");
     loop {
-        if let Some(status) = server.home.ended()? {
-            return Err(format!("the server ended by itself with {status}"));
+        for home in std::iter::once(&server.home).chain(&server.beside) {
+            if let Some(status) = home.ended()? {
+                return Err(format!("a server ended by itself with {status}"));
+            }
         }
         sleep(Duration::from_millis(200));
     }
@@ -164,6 +167,8 @@ struct Server {
     pid: u32,
     environment: Vec<(&'static str, OsString)>,
     home: guarded::Guarded,
+    /// Others that it came with.
+    beside: Vec<guarded::Guarded>,
 }
 
 impl Server {
@@ -175,8 +180,10 @@ impl Server {
 /// The servers that the chosen parts need for these stores. A filter that names another store
 /// needs none, nor does a store that was left out by name.
 pub(crate) fn needed(stores: &[&str], parts: &[Part], selection: Selection<'_>) -> Vec<Service> {
+    let named = selection.filter.into_iter().flat_map(|filter| filter.split("::"));
+    let store_of = |name| LAYOUTS.iter().find(|(layout, _)| *layout == name);
     let segments: Vec<&str> =
-        selection.filter.into_iter().flat_map(|filter| filter.split("::")).collect();
+        named.map(|name| store_of(name).map_or(name, |(_, store)| *store)).collect();
     let any_part = parts.iter().any(|part| part.may_use_servers());
     NEEDS
         .iter()
@@ -242,6 +249,7 @@ mod tests {
         assert!(of(&[Part::Cases], Some("axum::sqlite::cookie"), &[]).is_empty());
         assert_eq!(of(&[Part::Cases], Some("axum::postgres"), &[]), ["postgres"]);
         assert_eq!(of(&[Part::Cases], Some("axum::redis"), &[]), ["redis"]);
+        assert_eq!(of(&[Part::Laws], Some("redis-cluster::l01"), &[]), ["redis"]);
         assert_eq!(of(&[Part::Cases], Some("renew_is_replayed"), &[]), ["postgres", "redis"]);
     }
 

@@ -23,6 +23,7 @@ use crate::{
 #[must_use = "a builder does nothing until `connect`"]
 pub struct RedisStoreBuilder {
     pub(crate) url: Url,
+    pub(crate) seeds: Vec<Url>,
     pub(crate) plain: Plain,
     pub(crate) root_certificate: Option<PathBuf>,
     pub(crate) prefix: String,
@@ -34,12 +35,20 @@ impl RedisStoreBuilder {
     pub(crate) fn new(url: String) -> Self {
         Self {
             url: Url(url),
+            seeds: Vec::new(),
             plain: Plain::ThisMachine,
             root_certificate: None,
             prefix: "logout-all".to_owned(),
             replicas: None,
             clock: Clock::system(),
         }
+    }
+
+    /// Another node of a Redis Cluster, asked at the start where the first one does not answer. Any
+    /// node will do, as it names the others; their manner (TLS, user, password) is the first one's.
+    pub fn seed(mut self, url: impl Into<String>) -> Self {
+        self.seeds.push(Url(url.into()));
+        self
     }
 
     /// The file (PEM) of the certificate authority that the server's certificate must come from,
@@ -82,8 +91,8 @@ impl RedisStoreBuilder {
     /// that calls this. Warns in the log where the server may drop sessions (`maxmemory-policy`).
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`] if the server does not answer, refuses, is a replica, or is a
-    /// Redis Cluster; [`StoreErrorKind::Schema`] if what is stored is of another version.
+    /// [`StoreErrorKind::Unavailable`] if the server does not answer, refuses, or is a replica;
+    /// [`StoreErrorKind::Schema`] if what is stored is of another version.
     pub async fn connect(&self) -> Result<RedisStore, StoreError> {
         let refuse = |message: String| Err(StoreError::new(StoreErrorKind::Unavailable, message));
         let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);

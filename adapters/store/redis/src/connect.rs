@@ -1,20 +1,22 @@
-//! Opening a store: what must be true of the server before it is handed out, and what its operator
-//! is told.
+//! Opening a store: what must be true of the server or the cluster before it is handed out, and what
+//! its operator is told.
 
 use std::sync::{Arc, atomic::AtomicI64};
 
 use logout_all::{StoreError, StoreErrorKind};
-use redis::Value;
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{runtime::Handle, task::JoinSet, time::timeout};
 
 use crate::{
     RedisStore, RedisStoreBuilder,
-    change::{Shared, Which, take},
+    cluster::{self, Routes},
     fault::Fault,
-    keys::Keys,
-    line::{CONNECT_WAIT, Line},
+    info::ServerInfo,
+    keys::{Keys, Layout, Whose},
+    line::Line,
     server::Reach,
+    shared::{Shared, Which},
     store::Inner,
+    wire::{CONNECT_WAIT, Wire},
 };
 
 pub(crate) async fn connect(builder: &RedisStoreBuilder) -> Result<RedisStore, StoreError> {
@@ -22,142 +24,88 @@ pub(crate) async fn connect(builder: &RedisStoreBuilder) -> Result<RedisStore, S
         let message = "connect a RedisStore inside a Tokio runtime: its connections live there";
         StoreError::new(StoreErrorKind::Stopped, message).with_cause(error)
     })?;
-    let reach =
-        Arc::new(Reach::new(&builder.url, builder.plain, builder.root_certificate.as_ref())?);
-    let lookups = Line::new(&reach);
-    let opening = async {
-        // One section a call: several at once are new in 7.0.
-        let mut told = String::new();
-        for section in ["server", "replication", "memory"] {
-            let asked = redis::cmd("INFO").arg(section).to_owned();
-            let answer: Value = lookups.ask(&asked, CONNECT_WAIT).await?;
-            told.push_str(&take::<String>(answer)?);
-        }
-        Ok::<_, Fault>(told)
-    };
-    let told = timeout(CONNECT_WAIT * 2, opening).await.map_err(|_| Fault::silent().told())?;
-    let server = ServerInfo::read(&told.map_err(Fault::told)?);
-    server.check()?;
-    if let Some(warning) = server.eviction() {
-        tracing::warn!("{warning}");
+    let root = builder.root_certificate.as_ref();
+    let first = Arc::new(Reach::new(&builder.url, builder.plain, root)?);
+    let mut seeds = vec![first];
+    for url in &builder.seeds {
+        seeds.push(Arc::new(Reach::new(url, builder.plain, root)?));
     }
+    let server = anyone(&seeds).await?;
+    server.check()?;
+    let layout = server.layout();
+    if layout == Layout::Server && seeds.len() > 1 {
+        let message = "seeds are nodes of one Redis Cluster, and this server is of none";
+        return Err(StoreError::new(StoreErrorKind::Unavailable, message));
+    }
+    let [lookups, writes, endings] = match layout {
+        Layout::Server => {
+            warn(None, &server);
+            [(); 3].map(|()| Line::to_server(&seeds[0]))
+        }
+        Layout::Cluster => {
+            let routes = cluster::Shared::new(seeds);
+            let lines = [(); 3].map(|()| Routes::new(&routes));
+            lines[0].refresh().await.map_err(Fault::told)?;
+            warn_of_masters(&lines[0]).await;
+            lines.map(Line::Cluster)
+        }
+    };
     let shared = Shared {
-        keys: Keys::new(&builder.prefix),
+        keys: Keys::new(&builder.prefix, layout),
         clock: builder.clock.clone(),
         global_epoch: AtomicI64::new(0),
     };
     let opened = async {
         shared.make(&lookups).await?;
-        shared.read(&lookups, None, Which::Epochs).await
+        shared.read(&lookups, Whose::Store, Which::Epochs).await
     };
     timeout(CONNECT_WAIT * 2, opened)
         .await
         .map_err(|_| Fault::silent().told())?
         .map_err(Fault::told)?;
-    let inner = Inner {
-        shared,
-        runtime,
-        lookups,
-        writes: Line::new(&reach),
-        endings: Line::new(&reach),
-        replicas: builder.replicas,
-        version: server.version,
+    let version = match layout {
+        Layout::Server => server.version,
+        Layout::Cluster => format!("{}, cluster", server.version),
     };
+    let replicas = builder.replicas;
+    let inner = Inner { shared, runtime, lookups, writes, endings, replicas, version };
     Ok(RedisStore { inner: Arc::new(inner) })
 }
 
-/// What `INFO` tells of a server.
-#[derive(Debug, Default)]
-struct ServerInfo {
-    version: String,
-    mode: String,
-    role: String,
-    policy: String,
-    maxmemory: String,
+/// What the first of them that answers says of itself; the error is the first one's.
+async fn anyone(seeds: &[Arc<Reach>]) -> Result<ServerInfo, StoreError> {
+    let mut outcome = Err(Fault::silent().told());
+    for (number, seed) in seeds.iter().enumerate() {
+        let wire = Wire::new(seed);
+        let told = timeout(CONNECT_WAIT * 2, ServerInfo::ask(&wire)).await;
+        match told.unwrap_or_else(|_| Err(Fault::silent())) {
+            Ok(info) => return Ok(info),
+            Err(fault) if number == 0 => outcome = Err(fault.told()),
+            Err(_) => {}
+        }
+    }
+    outcome
 }
 
-impl ServerInfo {
-    fn read(text: &str) -> Self {
-        let field = |name: &str| {
-            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            value.unwrap_or_default().trim().to_owned()
-        };
-        let (valkey, redis) = (field("valkey_version"), field("redis_version"));
-        Self {
-            version: if valkey.is_empty() { redis } else { format!("Valkey {valkey}") },
-            mode: field("redis_mode") + &field("server_mode"),
-            role: field("role"),
-            policy: field("maxmemory_policy"),
-            maxmemory: field("maxmemory"),
-        }
-    }
-
-    fn check(&self) -> Result<(), StoreError> {
-        let refuse =
-            |message: &str| Err(StoreError::new(StoreErrorKind::Unavailable, message.to_owned()));
-        if self.mode.contains("cluster") {
-            return refuse("Redis Cluster is not supported: give one primary (docs/redis.md)");
-        }
-        if self.role != "master" {
-            return refuse(
-                "the Redis server is a replica, which learns of a logout late: give the primary's \
-                 address",
-            );
-        }
-        Ok(())
-    }
-
-    /// What an operator must know of a server that may drop sessions.
-    fn eviction(&self) -> Option<String> {
-        if self.policy == "noeviction" || self.policy.is_empty() {
-            return None;
-        }
-        let when = match self.maxmemory.as_str() {
-            "0" | "" => "as soon as maxmemory is set",
-            _ => "when its memory is full",
-        };
-        Some(format!(
-            "this Redis server drops sessions {when}, and signs their users out (maxmemory-policy \
-             {}): set it to noeviction, or give the sessions a server of their own",
-            self.policy
-        ))
+fn warn(node: Option<&str>, server: &ServerInfo) {
+    if let Some(warning) = server.eviction() {
+        tracing::warn!(node, "{warning}");
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const INFO: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n\
-                        # Replication\r\nrole:master\r\n\
-                        # Memory\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n";
-
-    #[test]
-    fn a_server_that_may_drop_sessions_is_warned_about() {
-        assert_eq!(ServerInfo::read(INFO).eviction(), None);
-        for policy in ["allkeys-lru", "volatile-ttl", "volatile-lru", "allkeys-random"] {
-            let info = INFO.replace("noeviction", policy);
-            let warning = ServerInfo::read(&info).eviction().unwrap();
-            assert!(warning.contains(policy) && warning.contains("noeviction"), "{warning}");
-            assert!(warning.contains("as soon as"), "{warning}");
-            let full = ServerInfo::read(&info.replace("maxmemory:0", "maxmemory:100"));
-            assert!(full.eviction().unwrap().contains("is full"));
+/// Each master may drop sessions by itself. One that is away now is not waited for long.
+async fn warn_of_masters(routes: &Routes) {
+    let mut asked = JoinSet::new();
+    for (node, wire) in routes.masters() {
+        asked.spawn(async move {
+            let told = async { ServerInfo::ask(&wire.ok()?).await.ok() };
+            let info = timeout(CONNECT_WAIT / 3, told).await.ok().flatten()?;
+            Some((format!("{}:{}", node.host, node.port), info))
+        });
+    }
+    while let Some(told) = asked.join_next().await {
+        if let Ok(Some((node, info))) = told {
+            warn(Some(&node), &info);
         }
-    }
-
-    #[test]
-    fn a_cluster_and_a_replica_are_refused() {
-        ServerInfo::read(INFO).check().unwrap();
-        let cluster = ServerInfo::read(&INFO.replace("standalone", "cluster")).check();
-        assert!(cluster.unwrap_err().to_string().contains("Cluster"));
-        let replica = ServerInfo::read(&INFO.replace("role:master", "role:slave")).check();
-        assert!(replica.unwrap_err().to_string().contains("replica"));
-    }
-
-    #[test]
-    fn valkey_says_which_it_is() {
-        let valkey = INFO.replace("redis_mode", "valkey_version:9.1.2\r\nserver_mode");
-        assert_eq!(ServerInfo::read(&valkey).version, "Valkey 9.1.2");
-        assert_eq!(ServerInfo::read(INFO).version, "7.0.15");
     }
 }

@@ -6,7 +6,10 @@ use logout_all::{
     store::{Ending, Scope},
 };
 
-use crate::change::{Decision, Entry, Index, Plan, Purpose, Stored, View};
+use crate::{
+    change::{Decision, Entry, Index, Plan, Purpose},
+    shared::{Stored, View},
+};
 
 pub(crate) fn end(view: &View, ending: &Ending) -> Decision<Ended> {
     let scope = ending.scope;
@@ -32,12 +35,10 @@ pub(crate) fn end(view: &View, ending: &Ending) -> Decision<Ended> {
         plan.epoch = Some(bumped);
         plan.puts = view.live().filter(|row| !takes(row)).cloned().collect();
         for row in &mut plan.puts {
-            row.epoch = bumped;
-            if matches!(scope, Scope::TokenIssuedBefore(_)) {
-                row.prev_ref_tok_id = None;
-            }
+            scope.restamp(row, bumped);
         }
         if plan.puts.is_empty() {
+            // (On a cluster the sweeper finds the place out of date, and removes it.)
             plan.index = Index::Gone;
         }
     } else if plan.removals.is_empty() {

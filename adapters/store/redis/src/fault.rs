@@ -39,11 +39,20 @@ impl Fault {
                 "the Redis server takes no writes: it is a replica now?",
             )),
             ErrorKind::Server(_) | ErrorKind::Extension => {
+                // The driver's own words: the servers have several.
+                let selects = error.to_string().contains("refused to switch database");
                 // Redis 6.2 tells of it inside the error of the script.
                 let full = error.detail().is_some_and(|detail| detail.contains("-OOM "));
                 let message = match error.code() {
                     _ if full => "Redis is out of memory (maxmemory); nothing was changed",
+                    _ if selects => {
+                        "Redis has no database of the number in the URL (of a cluster: 0 alone)"
+                    }
                     Some("OOM") => "Redis is out of memory (maxmemory); nothing was changed",
+                    Some("CLUSTERDOWN" | "MASTERDOWN") => {
+                        "the Redis Cluster is down, or nobody serves the user's slot; nothing was \
+                         changed"
+                    }
                     Some("READONLY") => "the Redis server takes no writes: it is a replica now?",
                     Some("MISCONF") => "Redis cannot write to its disk and takes no changes",
                     _ => "Redis could not carry the operation out",

@@ -1,4 +1,7 @@
 //! The journal: read by number or by user. It is written by the script that ends sessions.
+//!
+//! On a cluster there are many: one of each user, in the user's slot, and one about everybody. They
+//! have no common order, and so nobody can follow them.
 
 use std::collections::HashMap;
 
@@ -10,10 +13,11 @@ use redis::Value;
 use uuid::Uuid;
 
 use crate::{
-    change::{Shared, number, take},
     fault::Fault,
+    keys::{Layout, Whose},
     line::Line,
     script::{self, Call},
+    shared::{Shared, number, take},
 };
 
 /// How many entries about one user, or about everybody, can be found again by [`history`].
@@ -27,6 +31,11 @@ pub(crate) async fn page(
     limit: usize,
 ) -> Result<JournalPage, Fault> {
     let keys = &shared.keys;
+    if keys.layout == Layout::Cluster {
+        let message = "a Redis Cluster has no common journal: each user's is in the user's slot, and \
+                       is read by `history` (docs/redis.md, \"Redis Cluster\")";
+        return Err(StoreError::new(StoreErrorKind::Unsupported, message).into());
+    }
     let call = Call::new(&script::JOURNAL, &[&keys.store, &keys.journal])
         .with(after.saturating_add(1))
         .with(limit.min(COUNT));
@@ -50,12 +59,21 @@ pub(crate) async fn history(
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let keys = &shared.keys;
-    let call = Call::new(
-        &script::HISTORY,
-        &[&keys.journal, &keys.of(Some(user)).history, &keys.everybody],
-    )
-    .with(limit.min(HISTORY));
+    let (keys, given) = (&shared.keys, shared.keys.of(Whose::User(user)));
+    let count = limit.min(HISTORY);
+    // Where the user's list of numbers is in another slot, none is given.
+    let list = match keys.layout {
+        Layout::Server => &given.history,
+        Layout::Cluster => &keys.nothing,
+    };
+    let call = Call::new(&script::HISTORY, &[&keys.journal, list, &keys.everybody]).with(count);
+    if keys.layout == Layout::Cluster {
+        let own = Call::new(&script::OWN_HISTORY, &[&given.journal])
+            .with(shared.clock.offset_micros())
+            .with(count);
+        let (own, everybody) = tokio::try_join!(shared.ask(line, &own), shared.ask(line, &call))?;
+        return Ok(merged(decoded(take(own)?)?, decoded(take(everybody)?)?, limit));
+    }
     let mut entries = decoded(take(shared.ask(line, &call).await?)?)?;
     // A list may outlive a journal that was lost: its numbers then name others' entries.
     entries.retain(|entry| entry.user.as_ref().is_none_or(|of| of == user));
@@ -63,6 +81,17 @@ pub(crate) async fn history(
     entries.dedup_by_key(|entry| entry.seq);
     entries.truncate(limit);
     Ok(entries)
+}
+
+/// Two journals by their instants, each in its own order: those of two nodes' clocks.
+fn merged(own: Vec<JournalEntry>, everybody: Vec<JournalEntry>, limit: usize) -> Vec<JournalEntry> {
+    let (mut own, mut everybody) = (own.into_iter().peekable(), everybody.into_iter().peekable());
+    let newest = std::iter::from_fn(|| match (own.peek(), everybody.peek()) {
+        (Some(mine), Some(all)) if mine.at < all.at => everybody.next(),
+        (None, _) => everybody.next(),
+        _ => own.next(),
+    });
+    newest.take(limit).collect()
 }
 
 pub(crate) fn decoded(entries: Vec<Value>) -> Result<Vec<JournalEntry>, StoreError> {

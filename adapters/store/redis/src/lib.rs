@@ -1,5 +1,5 @@
 //! The Redis store of [logout-all](https://docs.rs/logout-all): sessions for any number of servers
-//! in Redis or Valkey.
+//! in Redis or Valkey, on one primary or on a Redis Cluster.
 //!
 //! It knows keys and scripts. It will never know a token's format, a signing key, a cookie or a web
 //! framework, and it decides nothing about a session that the core has not decided. It joins no
@@ -7,7 +7,7 @@
 //!
 //! # What holds
 //! - **A logout is final on every node** once it has returned: every verification asks the primary,
-//!   in one round trip, and writes nothing. A server that has become a replica is noticed by that
+//!   in one round trip (on a cluster two side by side), and writes nothing. A server that has become a replica is noticed by that
 //!   same round trip, and answers nobody.
 //! - **Each change is one script**, wholly or not at all, and takes place only if all that was read
 //!   for it is still so.
@@ -19,8 +19,12 @@
 //! - **What is lost is signed out.** An emptied server has no session, and fences off every login
 //!   that was under way.
 //!
+//! - **On a cluster** a user's keys are in one slot, and what is the store's own is read beside
+//!   them. There is no common journal ([`JournalOrder::PerUser`](logout_all::store::JournalOrder)):
+//!   [`journal`](logout_all::SessionStore::journal) is refused, `history` is not.
+//!
 //! What a failover can lose, and what to do about it, is in `docs/redis.md` of the repository;
-//! `docs/scheme.md` says what the operations mean. Redis Cluster is not supported.
+//! `docs/scheme.md` says what the operations mean.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -28,9 +32,11 @@ mod readme {}
 
 mod builder;
 mod change;
+mod cluster;
 mod connect;
 mod end;
 mod fault;
+mod info;
 mod journal;
 mod keys;
 mod line;
@@ -39,10 +45,14 @@ mod renew;
 mod row;
 mod script;
 mod server;
+mod shared;
+mod slot;
 mod store;
 mod sweep;
+mod topology;
 mod touch;
 mod wait;
+mod wire;
 
 pub use builder::RedisStoreBuilder;
 pub use logout_all::Clock;

@@ -2,12 +2,15 @@
 //! still so. Of any number of logins at once each counts what the others stored.
 
 use logout_all::{
-    By, EndReason, Guid, SessionRow, StoreError, StoreErrorKind,
-    scheme::{Overflow, to_micros},
+    By, EndReason, Guid, StoreError, StoreErrorKind,
+    scheme::to_micros,
     store::{Admission, Inserted, NewSession},
 };
 
-use crate::change::{Decision, Entry, Index, Plan, View};
+use crate::{
+    change::{Decision, Entry, Index, Plan},
+    shared::View,
+};
 
 pub(crate) fn insert(view: &View, login: &NewSession) -> Decision<Inserted> {
     let Admission::Row(row) = login.admit(view.epochs, view.now) else {
@@ -18,22 +21,14 @@ pub(crate) fn insert(view: &View, login: &NewSession) -> Decision<Inserted> {
         let message = "the new session's id is in use already; nothing was stored";
         return Decision::Refuse(StoreError::new(StoreErrorKind::Corrupt, message));
     }
-    let mut live: Vec<&SessionRow> = view.live().collect();
-    live.sort_by_key(|row| (row.last_seen_at, row.created_at, row.guid));
-    let live: Vec<Guid> = live.into_iter().map(|row| row.guid).collect();
-    // Counted without those that it replaces, and before anything changes: a refusal leaves all
-    // as it was.
-    let staying: Vec<Guid> =
-        live.iter().copied().filter(|guid| !login.replaces.contains(guid)).collect();
-    let evict = match login.device_limit.overflow(staying.len()) {
-        Overflow::Fits => 0,
-        Overflow::Evict(count) => count,
-        Overflow::Refuse => return Decision::Answer(Inserted::LimitReached),
+    // Before anything changes: a refusal leaves all as it was.
+    let Some(evicted) = login.make_room(view.live()) else {
+        return Decision::Answer(Inserted::LimitReached);
     };
-    let evicted: Vec<Guid> = staying.into_iter().take(evict).collect();
+    let lives = |guid: &Guid| view.live().any(|row| row.guid == *guid);
     let mut replaced: Vec<Guid> = Vec::new();
     for guid in &login.replaces {
-        if live.contains(guid) && !replaced.contains(guid) {
+        if lives(guid) && !replaced.contains(guid) {
             replaced.push(*guid);
         }
     }

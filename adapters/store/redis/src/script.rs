@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, Script, ToRedisArgs};
 
+use crate::slot::slot;
+
 /// A script and its hash.
 #[derive(Debug)]
 pub(crate) struct Lua {
@@ -12,10 +14,10 @@ pub(crate) struct Lua {
 }
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)*) => {
+    ($($name:ident = $($file:literal)+;)*) => {
         $(
             pub(crate) static $name: LazyLock<Lua> = LazyLock::new(|| {
-                let text = include_str!(concat!("scripts/", $file));
+                let text = concat!($(include_str!(concat!("scripts/", $file))),+);
                 Lua { text, hash: Script::new(text).get_hash().to_owned() }
             });
         )*
@@ -23,12 +25,16 @@ macro_rules! scripts {
 }
 
 scripts! {
-    READ = "read.lua";
-    COMMIT = "commit.lua";
+    READ = "primary.lua" "read.lua";
+    LEASE = "primary.lua" "lease.lua";
+    COMMIT = "index.lua" "commit.lua";
+    INDEX = "index.lua" "indices.lua";
     OPEN = "open.lua";
     JOURNAL = "journal.lua";
     HISTORY = "history.lua";
     DUE = "due.lua";
+    FORGET = "forget.lua";
+    OWN_HISTORY = "own_history.lua";
     MARK = "mark.lua";
 }
 
@@ -52,6 +58,11 @@ impl Call {
 
     pub(crate) fn push(&mut self, argument: impl ToRedisArgs) {
         self.arguments.extend(argument.to_redis_args());
+    }
+
+    /// The slot that its keys are in, on a cluster: one, as no script may touch two.
+    pub(crate) fn slot(&self) -> usize {
+        self.keys.first().map_or(0, |key| slot(key))
     }
 
     pub(crate) fn by_hash(&self) -> Cmd {

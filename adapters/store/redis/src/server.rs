@@ -42,12 +42,14 @@ pub(crate) enum Plain {
     AnyMachine,
 }
 
-/// How to reach the server, made once.
+/// How to reach a server, made once.
 pub(crate) struct Reach {
     settings: RedisConnectionInfo,
     place: Place,
+    plain: Plain,
 }
 
+#[derive(Clone)]
 enum Place {
     Plain {
         host: String,
@@ -83,29 +85,40 @@ impl Reach {
         let settings = info.redis_settings().clone().set_skip_set_lib_name();
         let place = match info.addr().clone() {
             ConnectionAddr::Tcp(host, port) if tls => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| {
-                    refused("the Redis URL names no host that a certificate can be for")
-                })?;
                 let connector = TlsConnector::from(Arc::new(client(roots(root_certificate)?)?));
-                Place::Tls { host, port, name, connector }
+                encrypted(host, port, connector)?
             }
-            ConnectionAddr::Tcp(host, port) => {
-                // A password, and every session, in the clear for whoever is on the way.
-                if !is_local(&host) && plain == Plain::ThisMachine {
-                    return Err(refused(
-                        "a Redis server on another machine is reached by TLS: rediss://; where the \
-                         network itself is private, say so to the builder (danger_plain_network)",
-                    ));
-                }
-                Place::Plain { host, port }
-            }
+            ConnectionAddr::Tcp(host, port) => in_the_clear(host, port, plain)?,
             #[cfg(unix)]
             ConnectionAddr::Unix(path) => Place::Unix(path),
             _ => {
                 return Err(refused("the Redis URL names a kind of address that is not supported"));
             }
         };
-        Ok(Self { settings, place })
+        Ok(Self { settings, place, plain })
+    }
+
+    /// Another node of the same cluster, in the same manner.
+    pub(crate) fn at(&self, host: &str, port: u16) -> Result<Self, StoreError> {
+        let (settings, plain) = (self.settings.clone(), self.plain);
+        let host = host.to_owned();
+        let place = match &self.place {
+            Place::Tls { connector, .. } => encrypted(host, port, connector.clone())?,
+            Place::Plain { .. } => in_the_clear(host, port, plain)?,
+            #[cfg(unix)]
+            Place::Unix(_) => {
+                return Err(refused("a Redis Cluster is reached by the address of a node"));
+            }
+        };
+        Ok(Self { settings, place, plain })
+    }
+
+    pub(crate) fn host(&self) -> Option<&str> {
+        match &self.place {
+            Place::Plain { host, .. } | Place::Tls { host, .. } => Some(host),
+            #[cfg(unix)]
+            Place::Unix(_) => None,
+        }
     }
 
     /// A new connection, driven on the runtime that calls this.
@@ -135,6 +148,24 @@ impl Reach {
         tokio::spawn(driver);
         Ok(connection)
     }
+}
+
+fn encrypted(host: String, port: u16, connector: TlsConnector) -> Result<Place, StoreError> {
+    let name = ServerName::try_from(host.clone()).map_err(|_| {
+        refused("the Redis URL, or the cluster, names no host that a certificate can be for")
+    })?;
+    Ok(Place::Tls { host, port, name, connector })
+}
+
+/// A password, and every session, in the clear for whoever is on the way.
+fn in_the_clear(host: String, port: u16, plain: Plain) -> Result<Place, StoreError> {
+    if is_local(&host) || plain == Plain::AnyMachine {
+        return Ok(Place::Plain { host, port });
+    }
+    Err(refused(
+        "a Redis server on another machine is reached by TLS: rediss://; where the network itself \
+         is private, say so to the builder (danger_plain_network)",
+    ))
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, StoreError> {
@@ -213,6 +244,17 @@ mod tests {
             assert!(error.to_string().contains("root certificate"), "{verified}: {error}");
         }
         let error = reach("redis://:geheim@db.example").err().unwrap();
+        assert!(error.to_string().contains("rediss://"), "{error}");
+    }
+
+    #[test]
+    fn a_node_of_a_cluster_is_reached_as_the_first_one() {
+        let seed = reach("redis://:geheim@127.0.0.1:7000").unwrap();
+        let node = seed.at("127.0.0.1", 7001).unwrap();
+        assert_eq!(node.settings.password(), Some("geheim"));
+        assert!(matches!(node.place, Place::Plain { port: 7001, .. }));
+        // A cluster on this machine that names a node elsewhere gets no password there.
+        let error = seed.at("10.0.0.5", 7002).err().unwrap();
         assert!(error.to_string().contains("rediss://"), "{error}");
     }
 

@@ -6,30 +6,29 @@ use logout_all::{
     By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, StoreErrorKind, UserId, UserState,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
-        Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
-    RedisStoreBuilder,
-    change::{Shared, Which},
-    end,
+    RedisStoreBuilder, end,
     fault::Fault,
     journal,
-    line::{Held, Line},
+    keys::{Layout, Whose},
+    line::Line,
     login, renew,
     script::{self, Call},
+    shared::{Shared, Which},
     sweep,
     touch::touch,
     wait::Replicas,
+    wire::Held,
 };
 
 /// How long a whole verb takes at most, whatever the network does.
 const VERB_WAIT: Duration = Duration::from_secs(4);
-/// How long one write outside of a script is waited for.
-pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(2);
 
 /// Sessions in Redis. Cheap to clone; clones share the connections, which close when the last of
 /// them is dropped and what they were doing is done.
@@ -101,13 +100,26 @@ impl SessionStore for RedisStore {
         StoreInfo {
             name: "redis",
             version: self.inner.version.clone(),
-            connections: "3, multiplexed: for lookups, for writes, for endings".to_owned(),
+            connections: match self.inner.shared.keys.layout {
+                Layout::Server => "3, multiplexed: for lookups, for writes, for endings",
+                Layout::Cluster => {
+                    "3 to each node, multiplexed: for lookups, for writes, for endings"
+                }
+            }
+            .to_owned(),
+        }
+    }
+
+    fn journal_order(&self) -> JournalOrder {
+        match self.inner.shared.keys.layout {
+            Layout::Server => JournalOrder::Common,
+            Layout::Cluster => JournalOrder::PerUser,
         }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
         let verb = async |store: Arc<Inner>| {
-            store.shared.read(&store.lookups, None, Which::Epochs).await.map(drop)
+            store.shared.read(&store.lookups, Whose::Store, Which::Epochs).await.map(drop)
         };
         self.run(verb).await
     }
@@ -115,7 +127,8 @@ impl SessionStore for RedisStore {
     async fn epochs(&self, user: Option<&UserId>) -> Result<TicketEpochs, StoreError> {
         let user = user.cloned();
         self.run(|store| async move {
-            let view = store.shared.read(&store.lookups, user.as_ref(), Which::Epochs).await?;
+            let whose = user.as_ref().map_or(Whose::Nobody, Whose::User);
+            let view = store.shared.read(&store.lookups, whose, Which::Epochs).await?;
             Ok(TicketEpochs { epochs: view.epochs, now: view.now })
         })
         .await
@@ -125,7 +138,7 @@ impl SessionStore for RedisStore {
         let login = login.clone();
         self.run(|store| async move {
             let decide = |view: &_| login::insert(view, &login);
-            store.shared.change(&store.writes, Some(&login.user), Which::All, decide).await
+            store.shared.change(&store.writes, Whose::User(&login.user), Which::All, decide).await
         })
         .await
     }
@@ -133,7 +146,8 @@ impl SessionStore for RedisStore {
     async fn lookup(&self, user: &UserId, guid: Guid) -> Result<Snapshot, StoreError> {
         let user = user.clone();
         self.run(move |store| async move {
-            let view = store.shared.read(&store.lookups, Some(&user), Which::One(guid)).await?;
+            let view =
+                store.shared.read(&store.lookups, Whose::User(&user), Which::One(guid)).await?;
             let (now, epochs) = (view.now, view.epochs);
             Ok(Snapshot { now, epochs, row: view.row()?, user: UserState::NotAsked })
         })
@@ -143,9 +157,9 @@ impl SessionStore for RedisStore {
     async fn rotate(&self, rotation: &Rotation) -> Result<Swap, StoreError> {
         let rotation = rotation.clone();
         self.run(|store| async move {
-            let (user, which) = (Some(&rotation.user), Which::One(rotation.guid));
+            let (whose, which) = (Whose::User(&rotation.user), Which::One(rotation.guid));
             let decide = |view: &_| renew::rotate(view, &rotation);
-            store.shared.change(&store.writes, user, which, decide).await
+            store.shared.change(&store.writes, whose, which, decide).await
         })
         .await
     }
@@ -153,9 +167,9 @@ impl SessionStore for RedisStore {
     async fn remint(&self, remint: &Remint) -> Result<Swap, StoreError> {
         let remint = remint.clone();
         self.run(|store| async move {
-            let (user, which) = (Some(&remint.user), Which::One(remint.guid));
+            let (whose, which) = (Whose::User(&remint.user), Which::One(remint.guid));
             let decide = |view: &_| renew::remint(view, &remint);
-            store.shared.change(&store.writes, user, which, decide).await
+            store.shared.change(&store.writes, whose, which, decide).await
         })
         .await
     }
@@ -174,7 +188,8 @@ impl SessionStore for RedisStore {
         let (user, label) = (user.clone(), label.cloned());
         self.run(move |store| async move {
             let decide = |view: &_| renew::relabel(view, label.as_ref());
-            store.shared.change(&store.writes, Some(&user), Which::One(guid), decide).await
+            let (whose, which) = (Whose::User(&user), Which::One(guid));
+            store.shared.change(&store.writes, whose, which, decide).await
         })
         .await
     }
@@ -182,7 +197,7 @@ impl SessionStore for RedisStore {
     async fn devices(&self, user: &UserId) -> Result<DeviceRows, StoreError> {
         let user = user.clone();
         self.run(|store| async move {
-            let view = store.shared.read(&store.lookups, Some(&user), Which::All).await?;
+            let view = store.shared.read(&store.lookups, Whose::User(&user), Which::All).await?;
             let mut rows: Vec<SessionRow> = view.live().cloned().collect();
             rows.sort_by_key(|row| (row.last_seen_at, row.created_at, row.guid));
             rows.reverse();
@@ -200,9 +215,9 @@ impl SessionStore for RedisStore {
                 _ => Which::All,
             };
             let decide = |view: &_| end::end(view, &ending);
-            let (line, user) = (&store.endings, Some(&ending.user));
-            let (ended, held) = store.shared.change_held(line, user, which, decide).await?;
-            store.replicated(&held, user).await?;
+            let (line, whose) = (&store.endings, Whose::User(&ending.user));
+            let (ended, held) = store.shared.change_held(line, whose, which, decide).await?;
+            store.replicated(&held, whose).await?;
             Ok(ended)
         })
         .await
@@ -212,9 +227,11 @@ impl SessionStore for RedisStore {
         let by = by.clone();
         self.run(move |store| async move {
             let decide = |view: &_| end::end_everyone(view, reason, &by);
-            let ((), held) =
-                store.shared.change_held(&store.endings, None, Which::Epochs, decide).await?;
-            store.replicated(&held, None).await
+            let ((), held) = store
+                .shared
+                .change_held(&store.endings, Whose::Store, Which::Epochs, decide)
+                .await?;
+            store.replicated(&held, Whose::Store).await
         })
         .await
     }
@@ -223,14 +240,14 @@ impl SessionStore for RedisStore {
         let (user, by) = (user.clone(), by.clone());
         self.run(|store| async move {
             let decide = |_: &_| end::announce_changed(&by);
-            store.shared.change(&store.endings, Some(&user), Which::Epochs, decide).await
+            let whose = Whose::User(&user);
+            store.shared.change(&store.endings, whose, Which::Epochs, decide).await
         })
         .await
     }
 
-    // Cached mode is not there yet: nothing waits.
     async fn lease(&self) -> Result<Lease, StoreError> {
-        Ok(Lease::default())
+        self.run(|store| async move { store.shared.lease(&store.lookups).await }).await
     }
 
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
@@ -257,10 +274,10 @@ impl SessionStore for RedisStore {
 }
 
 impl Inner {
-    async fn replicated(&self, held: &Held, user: Option<&UserId>) -> Result<(), Fault> {
+    async fn replicated(&self, held: &Held, whose: Whose<'_>) -> Result<(), Fault> {
         let Some(replicas) = &self.replicas else { return Ok(()) };
-        let keys = &self.shared.keys;
-        let mark = Call::new(&script::MARK, &[&keys.of(user).mark, &keys.nothing]);
-        replicas.acknowledged(&self.endings, held, &mark).await
+        let given = self.shared.keys.of(whose);
+        let mark = Call::new(&script::MARK, &[&given.mark, &given.nothing]);
+        replicas.acknowledged(held, &mark).await
     }
 }

@@ -7,11 +7,13 @@ use logout_all::{JournalEntry, SessionRow, UserId, scheme::to_micros, store::Swe
 use redis::Value;
 
 use crate::{
-    change::{Decision, Index, Plan, Shared, Stored, View, Which, next, number, take},
+    change::{Decision, Index, Plan},
     fault::Fault,
     journal,
+    keys::{Layout, Whose},
     line::Line,
     script::{self, Call},
+    shared::{COMMIT_WAIT, Shared, Stored, View, Which, next, number, take},
 };
 
 pub(crate) async fn sweep(shared: &Shared, line: &Line, limit: usize) -> Result<Swept, Fault> {
@@ -30,15 +32,23 @@ pub(crate) async fn sweep(shared: &Shared, line: &Line, limit: usize) -> Result<
     let oldest = journal::decoded(next(&mut values)?)?;
 
     let users: BTreeSet<String> = late.into_iter().chain(behind).collect();
+    let mut outcome = Ok(());
     for user in users {
         let room = limit - swept.sessions;
         // What cannot be an id was written by another hand.
         let Ok(user) = UserId::new(&user) else { continue };
-        swept.sessions +=
-            shared.change(line, Some(&user), Which::All, |view| remove_dead(view, room)).await?;
+        match sweep_user(shared, line, &user, room).await {
+            Ok(count) => swept.sessions += count,
+            // A node of a cluster that is away keeps no other user from being swept.
+            Err(fault) if keys.layout == Layout::Cluster => outcome = Err(fault),
+            Err(fault) => return Err(fault),
+        }
         if swept.sessions == limit {
             break;
         }
+    }
+    if swept.sessions == 0 {
+        outcome?;
     }
     let last = u64::try_from(number(&last)?).unwrap_or(0);
     let past = |entry: &&JournalEntry| {
@@ -47,19 +57,35 @@ pub(crate) async fn sweep(shared: &Shared, line: &Line, limit: usize) -> Result<
     };
     let past: Vec<u64> = oldest.iter().take_while(past).map(|entry| entry.seq).collect();
     if !past.is_empty() {
-        let mut command = redis::cmd("XDEL");
-        command.arg(&keys.journal);
+        let mut call = Call::new(&script::FORGET, &[&keys.journal]);
         for seq in past {
-            command.arg(format!("{seq}-0"));
+            call.push(format!("{seq}-0"));
         }
-        // Not by a script: what another sweeper removed is not counted, and nothing depends on it.
-        swept.journal = take(line.ask(&command, crate::store::WRITE_WAIT).await?)?;
+        swept.journal = take(line.call(&call, COMMIT_WAIT).await?)?;
     }
     Ok(swept)
 }
 
+async fn sweep_user(
+    shared: &Shared,
+    line: &Line,
+    user: &UserId,
+    room: usize,
+) -> Result<usize, Fault> {
+    let (whose, layout) = (Whose::User(user), shared.keys.layout);
+    let decide = |view: &_| remove_dead(view, room, layout);
+    let (count, index) = shared.change(line, whose, Which::All, decide).await?;
+    if layout == Layout::Cluster {
+        // In another slot, and so after the rows. A login of the same moment, which took its place
+        // before and stored its row since, may lose the place by this: its row, once dead, is
+        // removed after the user's next login, or with the key at its time to live.
+        shared.place(line, whose, index).await?;
+    }
+    Ok(count)
+}
+
 /// Removes so many dead rows at most, and says when to come again.
-fn remove_dead(view: &View, room: usize) -> Decision<usize> {
+fn remove_dead(view: &View, room: usize, layout: Layout) -> Decision<(usize, Index)> {
     let lives = |stored: &Stored| match &stored.row {
         Ok(row) => row.is_live(view.epochs, view.now),
         // It denies by an error until somebody ends it; a sweep does not judge.
@@ -79,6 +105,9 @@ fn remove_dead(view: &View, room: usize) -> Decision<usize> {
         (Some(due), Some(stamped)) => Index::At(due, stamped),
         _ => Index::Gone,
     };
-    let count = removals.len();
-    Decision::Write(Plan { removals, index, ..Plan::default() }, count)
+    let answer = (removals.len(), index);
+    if removals.is_empty() && layout == Layout::Cluster {
+        return Decision::Answer(answer);
+    }
+    Decision::Write(Plan { removals, index, ..Plan::default() }, answer)
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use logout_all::{Guid, UserId, store::Touch};
 use tokio::task::JoinSet;
 
-use crate::{change::Which, fault::Fault, renew, store::Inner};
+use crate::{fault::Fault, keys::Whose, renew, shared::Which, store::Inner};
 
 /// How many sessions are under way at once.
 const AT_ONCE: usize = 32;
@@ -26,7 +26,8 @@ pub(crate) async fn touch(store: Arc<Inner>, touches: Vec<Touch>) -> Result<(), 
         let store = Arc::clone(&store);
         tasks.spawn(async move {
             let decide = |view: &_| renew::touch(view, &touches);
-            store.shared.change(&store.writes, Some(&user), Which::One(guid), decide).await
+            let (whose, which) = (Whose::User(&user), Which::One(guid));
+            store.shared.change(&store.writes, whose, which, decide).await
         });
     }
     while !tasks.is_empty() {

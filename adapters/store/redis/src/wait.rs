@@ -5,11 +5,10 @@ use std::time::Duration;
 use logout_all::{StoreError, StoreErrorKind};
 
 use crate::{
-    change::take,
     fault::Fault,
-    line::{Held, Line},
     script::Call,
-    store::WRITE_WAIT,
+    shared::{COMMIT_WAIT, take},
+    wire::Held,
 };
 
 /// How many replicas must have an ending, and how long they have for it.
@@ -25,19 +24,15 @@ impl Replicas {
 
     /// Writes a mark over the connection that wrote the ending, or found that there was none to
     /// write, and waits until the replicas have the mark. Over another connection it could be one to a
-    /// server that never had the ending. Without the mark `WAIT` would wait for nothing where nothing
-    /// was written (since Redis 7.2, and in Valkey), and the repetition of an ending that was not
-    /// reported, which finds nothing to end, would be reported at once.
-    pub(crate) async fn acknowledged(
-        &self,
-        line: &Line,
-        held: &Held,
-        mark: &Call,
-    ) -> Result<(), Fault> {
-        line.call_over(held, mark, WRITE_WAIT).await?;
+    /// server that never had the ending; and so a node of a cluster that has the user no longer is not
+    /// followed to the next. Without the mark `WAIT` would wait for nothing where nothing was written
+    /// (since Redis 7.2, and in Valkey), and the repetition of an ending that was not reported, which
+    /// finds nothing to end, would be reported at once.
+    pub(crate) async fn acknowledged(&self, held: &Held, mark: &Call) -> Result<(), Fault> {
+        held.sorted(held.call(mark, COMMIT_WAIT).await?).await?;
         let mut command = redis::cmd("WAIT");
         command.arg(self.count).arg(self.within.as_millis().max(1).to_string());
-        let have: usize = take(line.ask_over(held, &command, WRITE_WAIT).await?)?;
+        let have: usize = take(held.ask(&command, COMMIT_WAIT).await?)?;
         if have >= self.count {
             return Ok(());
         }

@@ -1,5 +1,7 @@
 //! Keys that are taken, keys that are refused, and a ring that changes while it is used.
 
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 type Load = fn(&str) -> Result<VerifyingKey, KeyError>;
@@ -122,6 +124,32 @@ fn a_key_whose_halves_do_not_match_is_refused() {
     // The last bytes of this PKCS#8 structure are the public point: here they are another one.
     let damaged = pem!("es256.mismatch");
     assert!(Keys::es256_from_pem(damaged).is_err());
+}
+
+/// They could verify nothing, and would be found at the first token.
+#[test]
+fn a_public_key_that_is_none_is_refused_when_it_is_loaded() {
+    let es256: Load = |pem| VerifyingKey::es256_from_pem(pem);
+    let rs256: Load = |pem| VerifyingKey::rs256_from_pem(pem);
+    for (load, pem, from_end) in [
+        (es256, pem!("es256.pub"), 1), // a point that is not on the curve
+        (rs256, pem!("rs256.pub"), 1), // an even exponent
+        (rs256, pem!("rs256.pub"), "\x02\x03\x01\x00\x01".len() + 1), // an even modulus
+    ] {
+        assert!(load(pem).is_ok());
+        let refusal = load(&with_one_bit_changed(pem, from_end)).unwrap_err().to_string();
+        assert!(refusal.contains("damaged"), "{refusal}");
+    }
+}
+
+/// Another key file: of this byte, counted from the end, the last bit is changed.
+fn with_one_bit_changed(pem: &str, from_end: usize) -> String {
+    let lines: Vec<&str> = pem.lines().filter(|line| !line.is_empty()).collect();
+    let [first, body @ .., last] = &*lines else { panic!("a key file has lines") };
+    let mut der = STANDARD.decode(body.concat()).unwrap();
+    let at = der.len() - from_end;
+    der[at] ^= 1;
+    format!("{first}\n{}\n{last}\n", STANDARD.encode(der))
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! correctly signed where the fault is in its content.
 
 mod keys;
+mod one_pass;
 mod opened;
 mod refused;
 mod signatures;

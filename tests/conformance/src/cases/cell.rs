@@ -46,6 +46,16 @@ pub enum Quirk {
     WaitsForBodies,
 }
 
+impl fmt::Display for Quirk {
+    /// As it stands in a badge, behind "the server".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DropsLinesNotInUtf8 => "drops header lines that are not UTF-8",
+            Self::WaitsForBodies => "waits for the first bytes of a body",
+        })
+    }
+}
+
 /// How a server is to be set up.
 #[derive(Clone)]
 pub struct Settings {

@@ -21,7 +21,10 @@
 //!
 //! ```no_run
 //! use logout_all::MemoryStore;
-//! use logout_all_conformance::cases::{Cell, Running, Settings, trials};
+//! use logout_all_conformance::{
+//!     cases::{Cell, Running, Settings},
+//!     run_cases,
+//! };
 //!
 //! # #[derive(Clone)]
 //! # struct Users;
@@ -64,13 +67,13 @@
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     let arguments = libtest_mimic::Arguments::from_args();
-//!     libtest_mimic::run(&arguments, trials(OverMemory)).exit_code()
+//!     run_cases(OverMemory)
 //! }
 //! ```
 //!
-//! (`harness = false` in the manifest, and `libtest-mimic` beside this crate.) Trials are named
-//! `mine::memory::cookie::renewal_is_replayed`, so that one can be run alone.
+//! (`harness = false` in the manifest.) Trials are named
+//! `mine::memory::cookie::r2_a_second_renewal_is_replayed`, so that one can be run alone; [`trials`] are for a
+//! `main` that runs others beside them.
 
 // A case that is in no list must not go unnoticed.
 #![deny(dead_code)]
@@ -85,6 +88,7 @@ mod violation;
 
 pub use crate::client::AUTHORITY;
 pub use cell::{COOKIE, Cell, ISSUER, Quirk, Running, Settings};
+pub(crate) use run::whole_run;
 pub use run::{run, trials};
 pub use violation::{Outcome, Violation};
 use violation::{ensure, ensure_eq};

@@ -16,6 +16,7 @@ use super::{
     cell::{DynCell, Live, Settings},
     site::Site,
 };
+use crate::report::{Ended, Planned, Subject};
 
 /// A case that takes longer has failed: a hang is a defect.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -97,20 +98,30 @@ impl Suite {
 
 /// All cases for that cell, as trials for `libtest_mimic::run`.
 pub fn trials(cell: impl Cell) -> Vec<Trial> {
+    planned(cell).into_iter().map(Planned::trial).collect()
+}
+
+/// A whole run: what it is about, and its trials.
+pub(crate) fn whole_run(cell: impl Cell) -> (Subject, Vec<Planned>) {
+    let remarks = cell.quirks().iter().map(|quirk| format!("the server {quirk}")).collect();
+    (Subject { what: "cases", over: cell.name(), remarks }, planned(cell))
+}
+
+fn planned(cell: impl Cell) -> Vec<Planned> {
     let name = cell.name();
     let suite = Arc::new(Suite::new(cell));
-    let mut trials = Vec::new();
+    let mut planned = Vec::new();
     for (mode, (transports, word)) in MODES.into_iter().enumerate() {
         for case in all() {
             if case.scope.ways(transports).is_empty() {
                 continue;
             }
             let suite = suite.clone();
-            let trial = move || attempt(suite, case, mode);
-            trials.push(Trial::test(format!("{name}::{word}::{}", case.name), trial));
+            let trial = move || attempt(suite, case, mode).map(|()| Ended::Passed);
+            planned.push(Planned::new(format!("{name}::{word}::{}", case.name), word, trial));
         }
     }
-    trials
+    planned
 }
 
 /// Runs one case, by its name, against a server of its own: to see that the suite convicts what it

@@ -13,7 +13,9 @@ use logout_all::{
     By, Clock, DeviceLimit, EndReason, Guid, JournalEntry, Limits, Persistence, RefTokId,
     SessionRow, StoreError, UserId,
     scheme::TokenTimes,
-    store::{Ending, Inserted, NewSession, Remint, RemintOf, Rotation, Scope, Swap, Touch},
+    store::{
+        Ending, Inserted, JournalOrder, NewSession, Remint, RemintOf, Rotation, Scope, Swap, Touch,
+    },
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
@@ -41,6 +43,8 @@ pub(super) enum Violation {
     Failed(String),
     /// The factory does not give what the law needs; said loudly, as an ignored trial.
     Lacking(&'static str),
+    /// The law is about stores of another kind.
+    NotApplicable(&'static str),
 }
 
 impl From<StoreError> for Violation {
@@ -112,6 +116,8 @@ pub(super) struct Bench {
     pub(super) store: Store,
     pub(super) second: Option<Store>,
     pub(super) clock: Clock,
+    /// As the factory declares it.
+    pub(super) journal_order: JournalOrder,
     pub(super) users: Option<UsersTable>,
     pub(super) rounds: usize,
     /// How long L2 waits for an answer.
@@ -132,7 +138,7 @@ impl Bench {
     /// Writes a user's standing into the users table.
     pub(super) async fn stand(&self, user: &UserId, standing: Standing) -> Verdict {
         let Some(write) = &self.users else {
-            return Err(Violation::Lacking("the store joins no users table"));
+            return Err(Violation::NotApplicable("the store joins no users table"));
         };
         let failed = |why| Violation::Failed(format!("the users table was not written: {why}"));
         write(user.clone(), standing).await.map_err(failed)
@@ -219,9 +225,30 @@ impl Bench {
         Ok(self.store.end_everyone(EndReason::Everyone, &By::Application).await?)
     }
 
-    /// The whole journal.
+    /// The whole common journal, for the laws about it.
     pub(super) async fn journal(&self) -> Verdict<Vec<JournalEntry>> {
+        if self.journal_order == JournalOrder::PerUser {
+            return Err(Violation::NotApplicable(
+                "there is no common journal (JournalOrder::PerUser), as the factory declares",
+            ));
+        }
         Ok(self.store.journal(0, 100_000).await?.entries)
+    }
+
+    /// All that was ever written, where these are all the users of the trial. Without a common
+    /// journal it goes user by user, in this order; what is about everybody is among the first's.
+    pub(super) async fn written(&self, users: &[UserId]) -> Verdict<Vec<JournalEntry>> {
+        if self.journal_order == JournalOrder::Common {
+            return self.journal().await;
+        }
+        let mut written: Vec<JournalEntry> = Vec::new();
+        for user in users {
+            let mut history = self.store.history(user, 100_000).await?;
+            history.reverse();
+            history.retain(|entry| entry.user.is_some() || !written.contains(entry));
+            written.extend(history);
+        }
+        Ok(written)
     }
 
     /// Runs `work` that many times at once, in tasks that start together, over both handles in

@@ -145,7 +145,7 @@ pub(super) async fn l62_endings_at_once_count_each_session_once(bench: &Bench) -
     let ended: Vec<Guid> = bench.at_once(12, work).await?.into_iter().flatten().collect();
     equal("sessions counted", &ended.len(), &6)?;
     equal("which", &ended.into_iter().collect(), &guids)?;
-    let journal = bench.journal().await?;
+    let journal = bench.written(std::slice::from_ref(&ada)).await?;
     let seqs: Vec<u64> = journal.iter().map(|entry| entry.seq).collect();
     equal("seq", &seqs, &(1..=journal.len() as u64).collect())?;
     let all = journal.iter().filter(|entry| entry.guid.is_none()).count();

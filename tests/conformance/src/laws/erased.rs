@@ -6,8 +6,8 @@ use logout_all::{
     By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, UserId,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
-        Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 
@@ -20,6 +20,7 @@ macro_rules! any_store {
         #[allow(clippy::elidable_lifetime_names)]
         pub(super) trait AnyStore: Send + Sync {
             fn info(&self) -> StoreInfo;
+            fn journal_order(&self) -> JournalOrder;
             $(fn $verb<'a>(&'a self, $($name: $type),*) -> Answer<'a, $answer>;)*
         }
 
@@ -27,6 +28,9 @@ macro_rules! any_store {
         impl<S: SessionStore> AnyStore for S {
             fn info(&self) -> StoreInfo {
                 SessionStore::info(self)
+            }
+            fn journal_order(&self) -> JournalOrder {
+                SessionStore::journal_order(self)
             }
             $(fn $verb<'a>(&'a self, $($name: $type),*) -> Answer<'a, $answer> {
                 Box::pin(SessionStore::$verb(self, $($name),*))

@@ -2,7 +2,7 @@
 
 use std::{any::Any, error::Error, fmt, future::Future, pin::Pin};
 
-use logout_all::{Clock, SessionStore, UserId};
+use logout_all::{Clock, SessionStore, UserId, store::JournalOrder};
 
 /// Why a fresh store could not be had. `?` turns any error into it.
 pub type FactoryError = Box<dyn Error + Send + Sync>;
@@ -19,12 +19,22 @@ pub trait StoreFactory: Send + Sync + 'static {
     /// one another.
     fn fresh(&self) -> impl Future<Output = Result<Fresh<Self::Store>, FactoryError>> + Send;
 
+    /// Whether the store's journal is one list of everything. Laws about the common journal are
+    /// reported as ignored, with the reason, where there is none; the others read the histories of
+    /// the users instead. That the store says the same of itself is a law.
+    fn journal_order(&self) -> JournalOrder {
+        JournalOrder::Common
+    }
+
     /// How often a law about a race runs it. More finds more; a store that waits for a disk at
-    /// each write is given fewer, so that the suite takes seconds.
+    /// each write is given fewer, so that the suite takes seconds; the badge then says so.
     fn rounds(&self) -> usize {
-        40
+        ROUNDS
     }
 }
+
+/// How often a law about a race runs it, unless the factory says otherwise.
+pub(super) const ROUNDS: usize = 40;
 
 /// A store for one trial.
 pub struct Fresh<S> {
@@ -61,7 +71,7 @@ impl<S: SessionStore> Fresh<S> {
     }
 
     /// A second handle on the same data and clock, as another node would open it. Without one, law
-    /// L4 is reported as ignored, and the races of the others run over one handle.
+    /// L4 is reported as ignored, the races of the others run over one handle, and there is no badge.
     pub fn second(mut self, handle: S) -> Self {
         self.second = Some(handle);
         self

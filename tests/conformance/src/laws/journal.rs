@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use logout_all::{
-    By, EndReason, Guid, JournalEntry, UserId,
-    store::{Ending, Lease, Scope},
+    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId,
+    store::{Ending, JournalOrder, Lease, Scope},
 };
 
 use super::bench::{Bench, DAY, MINUTE, Store, Verdict, ending, ensure, equal, user};
@@ -17,6 +17,7 @@ const ENTRIES: u64 = WRITERS as u64 * 3 + 1;
 /// reader that always asks for what is beyond the last it knows misses none.
 pub(super) async fn l70_the_journal_is_gapless_for_a_follower(bench: &Bench) -> Verdict {
     let users = (0..WRITERS).map(user).collect::<Verdict<Vec<UserId>>>()?;
+    equal("the entries of an empty journal", &bench.journal().await?.len(), &0)?;
     let work = |store: Store, number: usize| {
         let writer = users.get(number).cloned();
         async move {
@@ -76,6 +77,7 @@ async fn follow(store: &Store) -> Verdict<Vec<JournalEntry>> {
 /// The verb: "Journal entries with a `seq` greater than `after`, at most `limit`", and where it
 /// ends.
 pub(super) async fn l70_pages_are_what_was_asked_for(bench: &Bench) -> Verdict {
+    equal("the entries of an empty journal", &bench.journal().await?.len(), &0)?;
     let empty = bench.store.journal(0, 10).await?;
     equal("the end of an empty journal", &(empty.last_seq, empty.entries.len()), &(0, 0))?;
     for number in 0..7 {
@@ -135,7 +137,7 @@ pub(super) async fn l70_entries_tell_who_what_why_and_when(bench: &Bench) -> Ver
         wanted.push((None, None, EndReason::Everyone, by, at));
     }
     let after = bench.now().await?;
-    let journal = bench.journal().await?;
+    let journal = bench.written(std::slice::from_ref(&ada)).await?;
     equal("entries", &journal.len(), &wanted.len())?;
     for (entry, (user, guid, reason, by, at)) in journal.into_iter().zip(wanted) {
         equal("whose", &entry.user, &user)?;
@@ -155,12 +157,68 @@ pub(super) async fn l70_a_change_of_data_ends_nothing(bench: &Bench) -> Verdict 
     let epochs = bench.store.epochs(Some(&ada)).await?.epochs;
     let by = By::operator("ops");
     bench.store.announce_changed(&ada, &by).await?;
-    bench.store.announce_changed(&user("stranger")?, &by).await?;
+    let stranger = user("stranger")?;
+    bench.store.announce_changed(&stranger, &by).await?;
     equal("the epochs", &bench.store.epochs(Some(&ada)).await?.epochs, &epochs)?;
     equal("the session", &bench.reread(&row).await?, &row)?;
-    let found: Vec<_> = bench.journal().await?.into_iter().map(|e| (e.user, e.reason)).collect();
-    let wanted = [ada, user("stranger")?].map(|user| (Some(user), EndReason::Changed));
+    let users = [ada, stranger];
+    let found: Vec<_> =
+        bench.written(&users).await?.into_iter().map(|e| (e.user, e.reason)).collect();
+    let wanted = users.map(|user| (Some(user), EndReason::Changed));
     equal("entries", &found, &wanted.to_vec())
+}
+
+/// L71: "Where the journal is `JournalOrder::PerUser`, it fails as `Unsupported`, and never answers
+/// with a part of what ended"; and the store says of itself what its factory declares.
+pub(super) async fn l71_no_part_is_told_for_the_whole(bench: &Bench) -> Verdict {
+    equal("the journal's order", &bench.store.journal_order(), &bench.journal_order)?;
+    let ada = user("ada")?;
+    for _ in 0..2 {
+        let answer = bench.store.journal(0, 10).await;
+        match bench.journal_order {
+            JournalOrder::Common => drop(answer?),
+            JournalOrder::PerUser => {
+                let refused = answer.as_ref().err().map(StoreError::kind);
+                ensure!(refused == Some(StoreErrorKind::Unsupported), "it answers {answer:?}");
+            }
+        }
+        bench.end(&ada, Scope::All).await?;
+        bench.end_everyone().await?;
+    }
+    Ok(())
+}
+
+/// L72: "Where the journal is `JournalOrder::PerUser`, `seq` is gapless among the entries about one
+/// user, and among those about everybody." In any order, the later entry has the greater `seq`, and
+/// none is lost, whoever else writes.
+pub(super) async fn l72_a_users_own_entries_are_in_order(bench: &Bench) -> Verdict {
+    let users = (0..3).map(user).collect::<Verdict<Vec<UserId>>>()?;
+    let work = |store: Store, number: usize| {
+        let one = users[number % 3].clone();
+        async move {
+            for _ in 0..4 {
+                store.announce_changed(&one, &By::Application).await?;
+            }
+            store.end_everyone(EndReason::Everyone, &By::Application).await?;
+            store.end(&ending(&one, Scope::All)).await?;
+            Ok(())
+        }
+    };
+    bench.at_once(6, work).await?;
+    for one in &users {
+        let history = bench.store.history(one, 1000).await?;
+        let (own, all): (Vec<_>, Vec<_>) =
+            history.into_iter().partition(|entry| entry.user.is_some());
+        for (entries, count) in [(own, 2 * 5), (all, 6)] {
+            let found: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
+            equal("entries", &found.len(), &count)?;
+            ensure!(found.is_sorted_by(|newer, older| newer > older), "newest first: {found:?}");
+            if bench.journal_order == JournalOrder::PerUser {
+                equal("seq", &found, &(1..=count as u64).rev().collect())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The verb: "The newest entries about a user, and about everybody, newest first, at most `limit`."
@@ -185,7 +243,7 @@ pub(super) async fn history_is_about_the_user_and_everybody(bench: &Bench) -> Ve
         let found = bench.store.history(&ada, limit).await?;
         let told: Vec<_> = found.iter().map(|entry| (entry.reason, entry.guid)).collect();
         equal("the history", &told, &wanted.iter().copied().take(limit).collect())?;
-        let journal = bench.journal().await?;
+        let journal = bench.written(&[ada.clone(), bob.clone()]).await?;
         ensure!(found.iter().all(|entry| journal.contains(entry)), "the journal has others");
     }
     let stranger = bench.store.history(&user("stranger")?, 100).await?;

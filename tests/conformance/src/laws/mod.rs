@@ -11,8 +11,8 @@
 //! ```no_run
 //! use logout_all::{Clock, MemoryStore};
 //! use logout_all_conformance::{
-//!     laws::{self, FactoryError, Fresh, StoreFactory},
-//!     libtest_mimic,
+//!     laws::{FactoryError, Fresh, StoreFactory},
+//!     run_laws,
 //! };
 //!
 //! struct Memory;
@@ -33,11 +33,12 @@
 //!     }
 //! }
 //!
-//! fn main() {
-//!     let arguments = libtest_mimic::Arguments::from_args();
-//!     libtest_mimic::run(&arguments, laws::trials(Memory)).exit();
+//! fn main() -> std::process::ExitCode {
+//!     run_laws(Memory)
 //! }
 //! ```
+//!
+//! [`trials`] are for a `main` that runs other trials beside them.
 
 #![deny(dead_code)]
 
@@ -63,6 +64,9 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 use logout_all::SessionStore;
 
+use crate::report::{Planned, Subject};
+
+use factory::ROUNDS;
 pub use factory::{FactoryError, Fresh, Standing, StoreFactory};
 
 /// The list. `theme::law => twins that it must convict;`
@@ -73,6 +77,10 @@ macro_rules! laws {
         /// A law that needs what the factory does not give (a second handle, a users table) is
         /// reported as ignored, with the reason.
         pub fn trials<F: StoreFactory>(factory: F) -> Vec<Trial> {
+            planned(factory).into_iter().map(Planned::trial).collect()
+        }
+
+        fn planned<F: StoreFactory>(factory: F) -> Vec<Planned> {
             let factory = Arc::new(factory);
             vec![$(trials::holds(&factory, stringify!($law), |bench| {
                 Box::pin($theme::$law(bench))
@@ -86,7 +94,7 @@ macro_rules! laws {
             let mut trials = Vec::new();
             $(
                 let law: trials::Law = |bench| Box::pin($theme::$law(bench));
-                trials.extend(twins::acquitted(stringify!($law), law));
+                trials.extend(twins::acquitted(stringify!($law), law).map(Planned::trial));
                 $(trials.push(twins::convicted::<twins::$twin>(
                     stringify!($law),
                     stringify!($twin),
@@ -174,6 +182,8 @@ laws! {
     journal::l70_pages_are_what_was_asked_for => EndsWithThePage;
     journal::l70_entries_tell_who_what_why_and_when => ForgetsOperators;
     journal::l70_a_change_of_data_ends_nothing => ChangesEndSessions;
+    journal::l71_no_part_is_told_for_the_whole => DisownsItsJournal, TellsAPart, SaysItIsAway;
+    journal::l72_a_users_own_entries_are_in_order => TellsTheOldestFirst, CountsUsersTogether;
     journal::history_is_about_the_user_and_everybody => LeavesEverybodyOut, TellsTheOldest;
     journal::lease_is_zero_until_somebody_asks => BeginsWithALease;
 
@@ -184,12 +194,29 @@ laws! {
     sweep::l80_sweepers_work_beside_each_other => CountsThenSweeps;
 }
 
+/// A whole run: what it is about, and its trials.
+pub(crate) fn whole_run<F: StoreFactory>(factory: F) -> (Subject, Vec<Planned>) {
+    let over = match about(&factory) {
+        Ok(over) => over,
+        // The trials will fail, each with the reason.
+        Err(_) => factory.name(),
+    };
+    let rounds = factory.rounds();
+    let fewer = (rounds < ROUNDS).then(|| format!("rounds of each race: {}", rounds.max(1)));
+    let subject = Subject { what: "laws", over, remarks: fewer.into_iter().collect() };
+    (subject, planned(factory))
+}
+
 /// The line that a test table takes the store's version from: `version: NAME VERSION`.
 ///
 /// # Errors
 /// If the factory gives no store.
 pub fn version<F: StoreFactory>(factory: &F) -> Result<String, FactoryError> {
+    Ok(format!("version: {}", about(factory)?))
+}
+
+/// Its name, and the version that the store tells.
+fn about<F: StoreFactory>(factory: &F) -> Result<String, FactoryError> {
     let fresh = trials::block_on(factory.fresh())??;
-    let info = fresh.store.info();
-    Ok(format!("version: {} {}", info.name, info.version))
+    Ok(format!("{} {}", factory.name(), fresh.store.info().version))
 }

@@ -2,7 +2,7 @@
 
 use logout_all::{
     JournalEntry, Limits, SessionRow,
-    store::{NewSession, Scope},
+    store::{JournalOrder, NewSession, Scope},
 };
 
 use super::bench::{
@@ -37,7 +37,8 @@ async fn are_untouched(bench: &Bench, rows: &[SessionRow]) -> Verdict {
 pub(super) async fn l80_the_dead_go_in_small_batches(bench: &Bench) -> Verdict {
     let live = some_dead(bench, 10).await?;
     bench.end(&user("ada")?, Scope::All).await?;
-    let journal = bench.journal().await?;
+    let users = [user("ada")?, user(0)?, user(1)?, user(2)?];
+    let journal = bench.written(&users).await?;
     let mut removed = 0;
     for _ in 0..10 {
         let swept = bench.store.sweep(4).await?;
@@ -50,7 +51,7 @@ pub(super) async fn l80_the_dead_go_in_small_batches(bench: &Bench) -> Verdict {
         }
     }
     equal("dead rows removed", &removed, &10)?;
-    equal("the journal", &bench.journal().await?, &journal)
+    equal("the journal", &bench.written(&users).await?, &journal)
 }
 
 /// L80: dead is also what an epoch left behind.
@@ -70,11 +71,17 @@ pub(super) async fn l80_rows_behind_an_epoch_go_too(bench: &Bench) -> Verdict {
 /// entry", and numbers go on from there.
 pub(super) async fn l80_the_journal_is_kept_for_thirty_days(bench: &Bench) -> Verdict {
     let ada = user("ada")?;
+    // What is swept is the journal that grows with everybody; users' own are not, where they have
+    // their own.
+    let write = async || match bench.journal_order {
+        JournalOrder::Common => bench.end(&ada, Scope::All).await.map(drop),
+        JournalOrder::PerUser => bench.end_everyone().await,
+    };
     for _ in 0..3 {
-        bench.end(&ada, Scope::All).await?;
+        write().await?;
     }
     bench.clock.advance(JournalEntry::KEPT.saturating_sub(HOUR));
-    bench.end(&ada, Scope::All).await?;
+    write().await?;
     equal("removed within 30 days", &bench.store.sweep(100).await?.journal, &0)?;
     bench.clock.advance(2 * HOUR);
     let mut removed = 0;
@@ -83,7 +90,8 @@ pub(super) async fn l80_the_journal_is_kept_for_thirty_days(bench: &Bench) -> Ve
         ensure!(swept <= 2, "a sweep of at most 2 removed {swept} entries");
         removed += swept;
         // The oldest first: what is left has no gap.
-        let found: Vec<u64> = bench.journal().await?.iter().map(|entry| entry.seq).collect();
+        let left = bench.written(std::slice::from_ref(&ada)).await?;
+        let found: Vec<u64> = left.iter().map(|entry| entry.seq).collect();
         equal("left", &found, &(removed as u64 + 1..=4).collect())?;
         if swept == 0 {
             break;
@@ -92,12 +100,41 @@ pub(super) async fn l80_the_journal_is_kept_for_thirty_days(bench: &Bench) -> Ve
     equal("removed of 3 past 30 days", &removed, &3)?;
     bench.clock.advance(10 * JournalEntry::KEPT);
     equal("removed of the newest", &bench.store.sweep(100).await?.journal, &0)?;
-    let page = bench.store.journal(0, 10).await?;
-    equal("the journal", &(page.last_seq, page.entries.len()), &(4, 1))?;
-    bench.end(&ada, Scope::All).await?;
-    equal("the next", &bench.store.journal(4, 10).await?.entries.len(), &1)?;
-    equal("the journal's end", &bench.store.journal(4, 10).await?.last_seq, &5)?;
-    equal("removed before it", &bench.store.sweep(100).await?.journal, &1)
+    if bench.journal_order == JournalOrder::Common {
+        let page = bench.store.journal(0, 10).await?;
+        equal("the journal", &(page.last_seq, page.entries.len()), &(4, 1))?;
+    }
+    write().await?;
+    if bench.journal_order == JournalOrder::Common {
+        equal("the next", &bench.store.journal(4, 10).await?.entries.len(), &1)?;
+        equal("the journal's end", &bench.store.journal(4, 10).await?.last_seq, &5)?;
+    }
+    let left = bench.written(std::slice::from_ref(&ada)).await?;
+    equal("the newest two", &left.iter().map(|entry| entry.seq).collect(), &vec![4, 5])?;
+    equal("removed before it", &bench.store.sweep(100).await?.journal, &1)?;
+    if bench.journal_order == JournalOrder::PerUser {
+        own_entries_are_told_for_thirty_days(bench).await?;
+    }
+    Ok(())
+}
+
+/// A user's own journal is kept as long, whoever removes it.
+async fn own_entries_are_told_for_thirty_days(bench: &Bench) -> Verdict {
+    let bob = user("bob")?;
+    for days in [0, 20, 20] {
+        bench.clock.advance(days * DAY);
+        bench.end(&bob, Scope::All).await?;
+    }
+    let own = async || {
+        let history = bench.store.history(&bob, 100).await?;
+        let own = history.into_iter().filter(|entry| entry.user.is_some());
+        Verdict::Ok(own.map(|entry| entry.seq).collect::<Vec<u64>>())
+    };
+    equal("of the last 30 days", &own().await?, &vec![3, 2])?;
+    bench.clock.advance(20 * DAY);
+    equal("of the last 30 days", &own().await?, &vec![3])?;
+    bench.clock.advance(11 * DAY);
+    equal("of the last 30 days", &own().await?, &vec![])
 }
 
 /// L80: it "forgets no epoch", however long nothing was heard of the user.
@@ -154,5 +191,6 @@ pub(super) async fn l80_sweepers_work_beside_each_other(bench: &Bench) -> Verdic
     for row in &live {
         ensure!(bench.lives(&row.user, row.guid).await?, "a sweep beside traffic took a session");
     }
-    equal("the journal", &bench.journal().await?.len(), &0)
+    let users: Vec<_> = live.into_iter().map(|row| row.user).collect();
+    equal("the journal", &bench.written(&users).await?.len(), &0)
 }

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use libtest_mimic::{Completion, Failed, Trial};
-use logout_all::SessionStore;
+use libtest_mimic::{Failed, Trial};
+use logout_all::{SessionStore, store::JournalOrder};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinSet,
@@ -19,6 +19,7 @@ use super::{
     bench::{Bench, Verdict, Violation},
     factory::{FactoryError, Fresh, StoreFactory},
 };
+use crate::report::{Ended, Planned};
 
 /// A law, as the list has it.
 pub(super) type Law = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
@@ -31,12 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE_WITH_TWINS: Duration = Duration::from_millis(500);
 
 /// A trial that passes if the law holds.
-pub(super) fn holds<F: StoreFactory>(factory: &Arc<F>, name: &str, law: Law) -> Trial {
+pub(super) fn holds<F: StoreFactory>(factory: &Arc<F>, name: &str, law: Law) -> Planned {
     let factory = Arc::clone(factory);
-    Trial::ignorable_test(format!("{}::{name}", factory.name()), move || {
+    Planned::new(format!("{}::{name}", factory.name()), "laws", move || {
         match run(&*factory, law, PATIENCE)? {
-            Ok(()) => Ok(Completion::Completed),
-            Err(Violation::Lacking(what)) => Ok(Completion::ignored_with(what)),
+            Ok(()) => Ok(Ended::Passed),
+            Err(Violation::NotApplicable(why)) => Ok(Ended::NotApplicable(why)),
+            Err(Violation::Lacking(what)) => Ok(Ended::NotTried(what)),
             Err(Violation::Broken(why) | Violation::Failed(why)) => Err(why.into()),
         }
     })
@@ -48,7 +50,7 @@ pub(super) fn convicts<F: StoreFactory>(factory: F, name: String, law: Law) -> T
         Err(Violation::Broken(_)) => Ok(()),
         Ok(()) => Err("the law held over a store that is broken on purpose".into()),
         Err(Violation::Failed(why)) => Err(format!("not by the law's own finding: {why}").into()),
-        Err(Violation::Lacking(what)) => Err(what.into()),
+        Err(Violation::Lacking(why) | Violation::NotApplicable(why)) => Err(why.into()),
     })
 }
 
@@ -61,7 +63,8 @@ fn run<F: StoreFactory>(factory: &F, law: Law, patience: Duration) -> Result<Ver
     let runtime = runtime().map_err(|why| format!("no runtime: {why}"))?;
     let trial = async {
         let fresh = factory.fresh().await.map_err(|why| format!("no fresh store: {why}"))?;
-        let (bench, keep_alive) = bench(fresh, factory.rounds(), patience);
+        let (mut bench, keep_alive) = bench(fresh, factory.rounds(), patience);
+        bench.journal_order = factory.journal_order();
         // In a task of its own: a panic comes back as an error.
         let mut task = JoinSet::new();
         task.spawn(async move { law(&bench).await });
@@ -82,6 +85,7 @@ fn bench<S: SessionStore>(
         store: Arc::new(fresh.store),
         second: fresh.second.map(|second| Arc::new(second) as _),
         clock: fresh.clock,
+        journal_order: JournalOrder::Common,
         users: fresh.users,
         rounds: rounds.max(1),
         patience,

@@ -1,10 +1,11 @@
-//! What the documents say of the code: the programs of the README compile, and the tests that
+//! What the documents say of the code: the programs that they show compile, and the tests that
 //! ARCHITECTURE.md names exist.
 
 #![allow(clippy::unwrap_used)] // in the helpers of tests
 
 use std::{fs, path::Path};
 
+mod outsiders;
 mod quotes;
 mod users;
 
@@ -69,6 +70,26 @@ fn the_tests_behind_the_promises_exist() {
             );
         }
     }
+}
+
+/// "These are all the classes of tokens that `jsonwebtoken::decode` takes and the library does not"
+#[test]
+fn security_lists_the_classes_that_the_test_knows() {
+    let page = include_str!("../../../../docs/security.md");
+    let table = page.split("### What jsonwebtoken leaves open").nth(1).unwrap();
+    let table = table.split("\n\n").find(|part| part.starts_with("| class |")).unwrap();
+    let rows = table.lines().skip(2).map(|row| row.split('|').nth(1).unwrap().trim());
+    let rules = include_str!("../../../../core/tests/differential/rules.rs");
+    // Those in the table begin a line; one is judged apart.
+    let classes = rules.lines().filter_map(|line| {
+        let is_class = line.starts_with("    (\"") || line.contains("const AT_ITS_END");
+        is_class.then(|| line.split('"').nth(1).unwrap())
+    });
+    let (mut rows, mut classes): (Vec<_>, Vec<_>) = (rows.collect(), classes.collect());
+    rows.sort_unstable();
+    classes.sort_unstable();
+    assert_eq!(rows, classes);
+    assert_eq!(rows.len(), 15);
 }
 
 /// All Rust sources of the repository as one text.

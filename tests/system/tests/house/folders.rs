@@ -125,6 +125,24 @@ fn first_name(path: &str) -> &str {
 /// The one file that may name the crate which signs and verifies.
 const JWT: &str = "core/src/token/jwt.rs";
 
+/// The one file of the core that may name the crate which verifies with a key that is ready.
+const VERIFIER: &str = "core/src/token/verifier.rs";
+
+/// Another file of the core than [`VERIFIER`] names aws-lc-rs.
+pub(crate) fn names_aws_lc_rs(path: &str, text: &str) -> Vec<Violation> {
+    if path == VERIFIER {
+        return Vec::new();
+    }
+    code(text)
+        .filter(|(_, line)| line.contains("aws_lc_rs"))
+        .map(|(number, _)| Violation {
+            who: format!("{path}:{number}"),
+            what: "names aws_lc_rs".into(),
+            to_do: "do it in core/src/token/verifier.rs: no other file of the core knows it",
+        })
+        .collect()
+}
+
 /// Another file than [`JWT`] names jsonwebtoken.
 pub(crate) fn names_jsonwebtoken(path: &str, text: &str) -> Vec<Violation> {
     if path == JWT {
@@ -214,5 +232,12 @@ mod tests {
         assert_eq!(names_jsonwebtoken(JWT, "use jsonwebtoken::Header;").len(), 0);
         assert_eq!(names_jsonwebtoken("core/src/a.rs", "use jsonwebtoken::Header;").len(), 1);
         assert_eq!(names_jsonwebtoken("core/src/a.rs", "/// Not jsonwebtoken's.").len(), 0);
+    }
+
+    #[test]
+    fn only_one_file_of_the_core_names_aws_lc_rs() {
+        assert_eq!(names_aws_lc_rs(VERIFIER, "use aws_lc_rs::hmac;").len(), 0);
+        assert_eq!(names_aws_lc_rs(JWT, "use aws_lc_rs::hmac;").len(), 1);
+        assert_eq!(names_aws_lc_rs(JWT, "use jsonwebtoken::crypto::aws_lc;").len(), 0);
     }
 }

@@ -53,13 +53,26 @@ fn one_file_names_jsonwebtoken() {
 }
 
 #[test]
+fn one_file_of_the_core_names_aws_lc_rs() {
+    none(Files::under(&["core/src"], RUST).check(folders::names_aws_lc_rs));
+}
+
+#[test]
 fn published_packages_include_no_file_from_outside() {
-    let published = packages::published(metadata());
-    let folders: Vec<&str> = published.iter().map(String::as_str).collect();
-    none(
-        Files::under(&folders, RUST)
-            .check(|path, text| shipped::reaches_out(&published, path, text)),
-    );
+    let alone = packages::self_contained(metadata());
+    let folders: Vec<&str> = alone.iter().map(String::as_str).collect();
+    none(Files::under(&folders, RUST).check(|path, text| shipped::reaches_out(&alone, path, text)));
+}
+
+#[test]
+fn the_examples_outside_turn_on_no_feature_of_ours() {
+    none(packages::features_outside(metadata()));
+}
+
+/// So whatever compiles outside is published and documented.
+#[test]
+fn what_is_public_is_documented() {
+    none(Files::under(&["core/src", "tests/conformance/src"], RUST).check(texts::hidden));
 }
 
 #[test]

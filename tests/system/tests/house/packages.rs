@@ -4,6 +4,7 @@
 //! examples/* ──▶ adapters/web/* ──▶ core ◀── adapters/store/*
 //!      └────────▶ examples/support ─────────────┘
 //! tests/conformance ──▶ core        tests/system ──▶ everything        xtask ──▶ nothing
+//! examples/outside/* ──▶ core, and in their tests tests/conformance
 //! ```
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ enum Place<'a> {
     Store,
     Support,
     Example,
+    /// Written as a stranger would: it knows what is published, and of that the least.
+    Outside,
     Conformance,
     System,
     Xtask,
@@ -32,6 +35,7 @@ impl<'a> Place<'a> {
             ["adapters", "web", name] => Self::Web(name),
             ["adapters", "store", _] => Self::Store,
             ["examples", "support"] => Self::Support,
+            ["examples", "outside", _] => Self::Outside,
             ["examples", _] => Self::Example,
             ["tests", "conformance"] => Self::Conformance,
             ["tests", _] => Self::System,
@@ -50,7 +54,9 @@ impl<'a> Place<'a> {
                 Place::Conformance => in_tests,
                 _ => false,
             },
-            Self::Store => *other == Place::Core || in_tests && *other == Place::Conformance,
+            Self::Store | Self::Outside => {
+                *other == Place::Core || in_tests && *other == Place::Conformance
+            }
             Self::Support => matches!(other, Place::Core | Place::Store),
             Self::Example => matches!(other, Place::Core | Place::Web(_) | Place::Support),
             Self::Conformance => *other == Place::Core,
@@ -81,6 +87,30 @@ pub(crate) fn against_the_arrows(metadata: &Value) -> Vec<Violation> {
                     who: (*name).to_owned(),
                     what: format!("`{folder}` may not depend on `{other}`"),
                     to_do: "take it out of its Cargo.toml; what both need belongs further in",
+                });
+            }
+        }
+    }
+    violations
+}
+
+/// An example outside of the house turns on a feature of ours: the pages tell its author to write
+/// the names of our packages, and no more.
+pub(crate) fn features_outside(metadata: &Value) -> Vec<Violation> {
+    let members = members(metadata);
+    let mut violations = Vec::new();
+    for (name, (folder, package)) in &members {
+        if Place::of(folder) != Some(Place::Outside) {
+            continue;
+        }
+        let ours = package["dependencies"].as_array().into_iter().flatten();
+        for dependency in ours.filter(|one| members.contains_key(text(&one["name"]))) {
+            for feature in dependency["features"].as_array().into_iter().flatten() {
+                let (feature, of) = (text(feature), text(&dependency["name"]));
+                violations.push(Violation {
+                    who: (*name).to_owned(),
+                    what: format!("turns on the feature `{feature}` of `{of}`"),
+                    to_do: "do without; what a stranger needs is on without a feature",
                 });
             }
         }
@@ -170,11 +200,14 @@ fn rust_version(package: &Value) -> Option<[u32; 3]> {
     Some(version)
 }
 
-/// The folders of the members that are published.
-pub(crate) fn published(metadata: &Value) -> Vec<String> {
+/// The folders of the members that compile elsewhere too: those that are published, and those that
+/// are written as if they stood elsewhere.
+pub(crate) fn self_contained(metadata: &Value) -> Vec<String> {
     let members = members(metadata).into_values();
-    let published = members.filter(|(_, package)| package["publish"].is_null());
-    published.map(|(folder, _)| folder.to_owned()).collect()
+    let alone = members.filter(|(folder, package)| {
+        package["publish"].is_null() || Place::of(folder) == Some(Place::Outside)
+    });
+    alone.map(|(folder, _)| folder.to_owned()).collect()
 }
 
 /// The members of the workspace by name, with their folders from the root.
@@ -273,6 +306,42 @@ mod tests {
         assert_eq!(arrow("adapters/store/sqlite", "tests/conformance", Some("dev")), 0);
         assert_eq!(arrow("adapters/store/sqlite", "tests/conformance", None), 1);
         assert_eq!(arrow("core", "tests/conformance", Some("dev")), 1);
+    }
+
+    #[test]
+    fn what_is_outside_knows_the_core_and_in_its_tests_the_suites() {
+        assert_eq!(arrow("examples/outside/store", "core", None), 0);
+        assert_eq!(arrow("examples/outside/store", "tests/conformance", Some("dev")), 0);
+        for inside in ["adapters/store/sqlite", "adapters/web/tower", "examples/support"] {
+            assert_eq!(arrow("examples/outside/store", inside, Some("dev")), 1, "{inside}");
+        }
+        assert_eq!(arrow("examples/axum", "examples/outside/server", None), 1);
+    }
+
+    #[test]
+    fn what_is_outside_turns_on_no_feature_of_ours() {
+        let with = |folder: &str, name: &str, features: &[&str]| {
+            let mut metadata = workspace(&[(folder, &[(name, None)]), ("core", &[])]);
+            metadata["packages"][0]["dependencies"][0]["features"] = json!(features);
+            features_outside(&metadata).len()
+        };
+
+        assert_eq!(with("examples/outside/store", "core", &[]), 0);
+        assert_eq!(with("examples/outside/store", "core", &["testing"]), 1);
+        assert_eq!(with("examples/outside/store", "tokio", &["rt"]), 0);
+        assert_eq!(with("adapters/store/sqlite", "core", &["testing"]), 0);
+    }
+
+    #[test]
+    fn what_is_outside_must_compile_alone_as_what_is_published_must() {
+        let mut metadata = workspace(&[("core", &[]), ("examples/outside/store", &[])]);
+        metadata["packages"].as_array_mut().unwrap().push(json!({
+            "id": "x", "name": "x", "manifest_path": "/r/tests/system/Cargo.toml", "publish": [],
+        }));
+        metadata["packages"][1]["publish"] = json!([]);
+        metadata["workspace_members"].as_array_mut().unwrap().push(json!("x"));
+
+        assert_eq!(self_contained(&metadata), ["core", "examples/outside/store"]);
     }
 
     #[test]

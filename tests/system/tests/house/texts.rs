@@ -31,6 +31,12 @@ pub(crate) fn left_overs(path: &str, text: &str) -> Vec<Violation> {
     })
 }
 
+/// The file has something public that its documentation does not show.
+pub(crate) fn hidden(path: &str, text: &str) -> Vec<Violation> {
+    let to_do = "document it, or make it private: authors elsewhere use what is public";
+    find(path, text, &[concat!("doc(hid", "den)")], to_do, |_| true)
+}
+
 /// Where people keep their own files.
 const HOMES: &[&str] = &[
     concat!("/ho", "me/"),
@@ -97,6 +103,13 @@ mod tests {
             assert_eq!(left_overs("a.rs", &format!("a{word}")).len(), 0, "{word}");
         }
         assert_eq!(left_overs("a.rs", &format!("{}S", LEFT_OVERS[0])).len(), 0);
+    }
+
+    #[test]
+    fn a_hidden_item_is_told() {
+        let attribute = concat!("#[doc(hid", "den)]");
+        assert_eq!(hidden("a.rs", &format!("{attribute}\npub fn a() {{}}")).len(), 1);
+        assert_eq!(hidden("a.rs", "/// Hidden.\npub fn a() {}").len(), 0);
     }
 
     #[test]

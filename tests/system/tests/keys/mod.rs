@@ -9,15 +9,35 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) struct Prefix {
     url: String,
     name: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Server,
+    Cluster,
 }
 
 impl Prefix {
     /// That there is no server is a failure, and never a reason to run nothing.
     pub(crate) fn new() -> Result<Self, String> {
+        Ok(Self::at(server()?, Kind::Server))
+    }
+
+    /// On the cluster.
+    pub(crate) fn on_cluster() -> Result<Self, String> {
+        let url = std::env::var("TEST_REDIS_CLUSTER_URL").map_err(|_| {
+            "TEST_REDIS_CLUSTER_URL is not set: `cargo xtask test-all` brings a Redis Cluster, \
+             `cargo xtask services redis` starts one by hand, and `--skip redis-cluster::` leaves \
+             it out"
+        })?;
+        Ok(Self::at(url, Kind::Cluster))
+    }
+
+    fn at(url: String, kind: Kind) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let url = server()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { url, name: format!("test-{}-{count}", std::process::id()) })
+        Self { url, name: format!("test-{}-{count}", std::process::id()), kind }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -79,23 +99,54 @@ impl Drop for Numbered {
 
 impl Drop for Prefix {
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.url, &self.name) {
+        let removed = match self.kind {
+            Kind::Server => remove(&self.url, &self.name),
+            Kind::Cluster => nodes(&self.url)
+                .and_then(|urls| urls.iter().try_for_each(|url| remove(url, &self.name))),
+        };
+        if let Err(error) = removed {
             eprintln!("the keys of {} stay behind: {error}", self.name);
         }
     }
 }
 
-fn remove(url: &str, prefix: &str) -> redis::RedisResult<()> {
+fn connect(url: &str) -> redis::RedisResult<redis::Connection> {
     let wait = std::time::Duration::from_secs(3);
-    let mut connection = redis::Client::open(url)?.get_connection_with_timeout(wait)?;
+    let connection = redis::Client::open(url)?.get_connection_with_timeout(wait)?;
     connection.set_read_timeout(Some(wait))?;
+    Ok(connection)
+}
+
+/// The URLs of a cluster's masters.
+fn nodes(url: &str) -> redis::RedisResult<Vec<String>> {
+    let slots: Vec<Vec<redis::Value>> =
+        redis::cmd("CLUSTER").arg("SLOTS").query(&mut connect(url)?)?;
+    let info = redis::IntoConnectionInfo::into_connection_info(url)?;
+    let password = info.redis_settings().password().unwrap_or_default().to_owned();
+    let address = |range: Vec<redis::Value>| {
+        // First slot, last slot, master (host, port, …), replicas.
+        let master: Vec<redis::Value> = redis::from_redis_value(range[2].clone())?;
+        let host: String = redis::from_redis_value(master[0].clone())?;
+        let port: u16 = redis::from_redis_value(master[1].clone())?;
+        Ok(format!("redis://:{password}@{host}:{port}"))
+    };
+    slots.into_iter().map(address).collect()
+}
+
+fn remove(url: &str, prefix: &str) -> redis::RedisResult<()> {
+    let mut connection = connect(url)?;
     let mut cursor = 0_u64;
     loop {
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(format!("{prefix}:*")).arg("COUNT").arg(1000);
         let (next, keys): (u64, Vec<Vec<u8>>) = scan.query(&mut connection)?;
         if !keys.is_empty() {
-            redis::cmd("UNLINK").arg(keys).exec(&mut connection)?;
+            // One by one: on a cluster they are in many slots.
+            let mut unlink = redis::pipe();
+            for key in keys {
+                unlink.cmd("UNLINK").arg(key).ignore();
+            }
+            unlink.exec(&mut connection)?;
         }
         if next == 0 {
             return Ok(());

@@ -30,6 +30,7 @@ impl Home {
             Store::Postgres => (Some(Database::new().await.unwrap()), None),
             Store::Redis => (None, Some(Numbered::new().unwrap())),
             Store::Memory | Store::Sqlite => (None, None),
+            Store::RedisCluster => panic!("no program keeps its accounts on a cluster"),
         };
         Self { framework, store, folder: tempfile::tempdir().unwrap(), database, redis }
     }
@@ -65,7 +66,7 @@ impl Home {
         let stored = match self.store {
             Store::Memory => &["--store", "memory"][..],
             Store::Sqlite => &["--store", "sqlite:demo.db"],
-            Store::Postgres | Store::Redis => &[],
+            Store::Postgres | Store::Redis | Store::RedisCluster => &[],
         };
         let all = listening.into_iter().chain(stored.iter().chain(arguments).map(OsString::from));
         let mut command = program::command(self.framework, self.folder(), all);

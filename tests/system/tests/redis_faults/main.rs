@@ -10,6 +10,7 @@
 // What is shared is used in part.
 #![allow(dead_code)]
 
+mod by_hand;
 #[path = "../faults/client.rs"]
 mod client;
 mod killed;

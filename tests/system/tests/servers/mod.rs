@@ -8,6 +8,7 @@ use example_support::{
     Accounts, AdminToken, App, Door, HashCost, open_postgres, open_redis, open_sqlite,
 };
 use logout_all::{Clock, MemoryStore, SessionStore, Sessions, SessionsBuilder};
+use logout_all_redis::RedisStore;
 use tokio::sync::oneshot;
 
 use crate::{database::Database, keys::Prefix};
@@ -27,6 +28,8 @@ pub(crate) enum Store {
     Sqlite,
     Postgres,
     Redis,
+    /// The sessions on a cluster, the accounts in memory.
+    RedisCluster,
 }
 
 /// Completes when a server shall end.
@@ -61,6 +64,7 @@ impl Store {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
             Self::Redis => "redis",
+            Self::RedisCluster => "redis-cluster",
         }
     }
 
@@ -84,6 +88,10 @@ impl Store {
                 let prefix = Prefix::new()?;
                 let opened = open_redis(prefix.url(), prefix.name(), cost, clock).await;
                 Ok(opened.map_err(text)?.0.info().version)
+            }
+            Self::RedisCluster => {
+                let prefix = Prefix::on_cluster()?;
+                Ok(on_cluster(&prefix, clock).await?.info().version)
             }
         }
     }
@@ -120,8 +128,20 @@ impl Store {
                 let builder = setup.sessions(store).users(accounts.clone());
                 Ok((builder, accounts, Box::new(prefix)))
             }
+            Self::RedisCluster => {
+                let (prefix, accounts) =
+                    (Prefix::on_cluster()?, Accounts::memory(cost).map_err(text)?);
+                let store = on_cluster(&prefix, clock).await?;
+                let builder = setup.sessions(store).users(accounts.clone());
+                Ok((builder, accounts, Box::new(prefix)))
+            }
         }
     }
+}
+
+async fn on_cluster(prefix: &Prefix, clock: Clock) -> Result<RedisStore, String> {
+    let builder = RedisStore::builder(prefix.url()).prefix(prefix.name()).danger_clock(clock);
+    builder.connect().await.map_err(text)
 }
 
 /// How the sessions of a server are to be set up.

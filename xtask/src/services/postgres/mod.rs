@@ -57,7 +57,7 @@ pub(super) fn start(source: Option<Source>, target: &Path) -> Result<Server, Str
 
     let url = format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres");
     let environment = vec![(URL, url.into()), (PROGRAMS, programs.clone().into())];
-    Ok(Server { name: "postgres", version, programs, pid, environment, home })
+    Ok(Server { name: "postgres", version, programs, pid, environment, home, beside: Vec::new() })
 }
 
 /// Makes the data folder. A password, and not trust: other users of the machine reach loopback.

@@ -1,11 +1,12 @@
 //! A Redis or Valkey server for tests: a new, empty one, on a free port of loopback, with a random
-//! password.
+//! password; and beside it a Redis Cluster of three.
 
+mod cluster;
 mod programs;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
@@ -18,6 +19,9 @@ use super::{Server, free_port, tail};
 
 /// Names the server for the tests; set by the caller, it keeps this program from starting one.
 pub(super) const URL: &str = "TEST_REDIS_URL";
+
+/// Names a node of a cluster for the tests.
+const CLUSTER: &str = "TEST_REDIS_CLUSTER_URL";
 
 /// Tells tests that start servers of their own (to kill them, say) where the program is.
 const PROGRAM: &str = "TEST_REDIS_SERVER";
@@ -40,14 +44,20 @@ pub(super) fn start(source: Option<Source>, target: &Path) -> Result<Server, Str
     let password = random().map_err(|error| format!("no random bytes: {error}"))?;
     let settings = home.folder().join("settings");
     // In a file that its owner alone reads: a command line is everybody's to read.
-    fs::write(&settings, settings_for(&password, home.folder()))
-        .map_err(|error| format!("cannot write {}: {error}", settings.display()))?;
-    owner.takes(&settings)?;
+    write(&settings, &settings_for(&password, home.folder()), owner)?;
     let (port, pid) = serve(&program, &settings, &password, &home)?;
+    let (node, beside) = cluster::start(&program, &password, owner)?;
 
-    let url = format!("redis://:{password}@127.0.0.1:{port}/0");
-    let environment = vec![(URL, url.into()), (PROGRAM, program.clone().into())];
-    Ok(Server { name: "redis", version, programs: program, pid, environment, home })
+    let url = |port: u16| format!("redis://:{password}@127.0.0.1:{port}/0").into();
+    let environment =
+        vec![(URL, url(port)), (CLUSTER, url(node)), (PROGRAM, program.clone().into())];
+    Ok(Server { name: "redis", version, programs: program, pid, environment, home, beside })
+}
+
+fn write(settings: &Path, text: &str, owner: Owner) -> Result<(), String> {
+    fs::write(settings, text)
+        .map_err(|error| format!("cannot write {}: {error}", settings.display()))?;
+    owner.takes(settings)
 }
 
 /// Nothing is written to the disk: what a killed server forgets, tests start anew.
@@ -68,7 +78,7 @@ fn serve(
 ) -> Result<(u16, u32), String> {
     let log = home.folder().join("log");
     for _ in 0..TRIES {
-        let port = free_port()?;
+        let port = port_with_bus()?;
         let mut server = Command::new(program);
         server.arg(settings).arg("--port").arg(port.to_string()).env("LC_ALL", "C");
         let pid = home.start(&server, &log)?;
@@ -85,6 +95,18 @@ fn serve(
         }
     }
     Err(format!("Redis ended at the start, {TRIES} times: {}", tail(&log)))
+}
+
+/// A free port, whose port for a cluster's bus, 10000 above, is free too.
+fn port_with_bus() -> Result<u16, String> {
+    for _ in 0..1000 {
+        let port = free_port()?;
+        let bus = port.checked_add(10_000);
+        if bus.is_some_and(|bus| TcpListener::bind((Ipv4Addr::LOCALHOST, bus)).is_ok()) {
+            return Ok(port);
+        }
+    }
+    Err("no free port on 127.0.0.1 has a free one 10000 above it".to_owned())
 }
 
 /// Whether our own server is there: no other knows the password.
@@ -105,8 +127,6 @@ fn answers(port: u16, password: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
     use super::*;
 
     #[test]

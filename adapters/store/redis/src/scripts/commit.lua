@@ -1,7 +1,9 @@
 -- Every change of the store: if all that was read is still so, all of it is written, or nothing.
 -- What is written was decided by the caller.
 -- KEYS: store, epoch, sessions, due, stamped, journal, history, and a key that never exists.
--- ARGV: store id, global epoch, user's epoch (empty: none), the clock's offset, the instant up to
+--   On a cluster a user's change is given no store (it is in another slot): a key that never exists,
+--   and a journal that is the user's own.
+-- ARGV: store id (empty: no store is given), global epoch (likewise), user's epoch (empty: none), the clock's offset, the instant up to
 --   which the decision holds, how many sessions there must be (empty: any), whether this ends
 --   something (1), new global epoch, new user's epoch (both may be empty), the user, what to do
 --   with the two indices (add, set, remove or empty), and their two values; then four lists, each
@@ -25,7 +27,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] + ARGV[4]
 
 local store = redis.call('HMGET', KEYS[1], 'store_id', 'global_epoch', 'last_seq')
-if store[1] ~= ARGV[1] or store[2] ~= ARGV[2] then return 0 end
+if (store[1] or '') ~= ARGV[1] or (store[2] or '') ~= ARGV[2] then return 0 end
 if (redis.call('GET', KEYS[2]) or '') ~= ARGV[3] then return 0 end
 if now >= tonumber(ARGV[5]) then return 0 end
 if ARGV[6] ~= '' and redis.call('HLEN', KEYS[3]) ~= tonumber(ARGV[6]) then return 0 end
@@ -53,29 +55,37 @@ end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'global_epoch', ARGV[8]) end
 if ARGV[9] ~= '' then redis.call('SET', KEYS[2], ARGV[9]) end
 
-if ARGV[11] == 'add' then
-  redis.call('ZADD', KEYS[4], 'LT', ARGV[12], ARGV[10])
-  redis.call('ZADD', KEYS[5], 'LT', ARGV[13], ARGV[10])
-elseif ARGV[11] == 'set' then
-  redis.call('ZADD', KEYS[4], ARGV[12], ARGV[10])
-  redis.call('ZADD', KEYS[5], ARGV[13], ARGV[10])
-elseif ARGV[11] == 'remove' then
-  redis.call('ZREM', KEYS[4], ARGV[10])
-  redis.call('ZREM', KEYS[5], ARGV[10])
-end
+index(KEYS[4], KEYS[5], ARGV[10], ARGV[11], ARGV[12], ARGV[13])
 
-local seq = tonumber(store[3] or 0)
+if last_entry < entries then return 1 end
+local own = ARGV[1] == ''
+local last_seq = store[3]
+if own then
+  local newest = redis.call('XREVRANGE', KEYS[6], '+', '-', 'COUNT', 1)
+  last_seq = newest[1] and string.match(newest[1][1], '^%d+')
+end
+local seq = tonumber(last_seq or 0)
 for at = entries, last_entry, 4 do
   seq = seq + 1
   local text = string.format('%.0f', seq)
   redis.call('XADD', KEYS[6], text .. '-0', 'user', ARGV[10], 'guid', ARGV[at],
     'reason', ARGV[at + 1], 'by', ARGV[at + 2], 'id', ARGV[at + 3],
     'at', string.format('%.0f', now))
-  redis.call('HSET', KEYS[1], 'last_seq', text)
-  redis.call('LPUSH', KEYS[7], text)
+  if not own then
+    redis.call('HSET', KEYS[1], 'last_seq', text)
+    redis.call('LPUSH', KEYS[7], text)
+  end
 end
-if last_entry >= entries then
-  -- What the journal forgets after 30 days is forgotten here too.
+-- What the journal forgets after 30 days is forgotten here too.
+if own then
+  redis.call('XTRIM', KEYS[6], 'MAXLEN', 1000)
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[6], '-', '+', 'COUNT', 100)) do
+    -- The fields stand as they were written above.
+    if now - tonumber(entry[2][12]) <= 2592000000000 then break end
+    redis.call('XDEL', KEYS[6], entry[1])
+  end
+  redis.call('PEXPIRE', KEYS[6], 2678400000)
+else
   redis.call('LTRIM', KEYS[7], 0, 999)
   redis.call('PEXPIRE', KEYS[7], 2678400000)
 end

@@ -1,16 +1,11 @@
 -- What the store knows of one user, at one instant; writes nothing.
--- KEYS: store, epoch, sessions, and a key that never exists.
+-- KEYS: store (on a cluster, for a user: a key that never exists, as it is in another slot), epoch,
+--   sessions, and a key that never exists.
 -- ARGV: `none`, `all`, or the guid of one session.
 -- Gives: seconds, microseconds, store id, global epoch, user's epoch, then guid and row in turn.
 
--- A server that has become a replica learns of a logout late. It would answer this read, and
--- refuses every write: so it is asked to remove nothing.
-local asked = redis.pcall('DEL', KEYS[4])
-if type(asked) == 'table' and asked.err then
-  if string.find(asked.err, 'READONLY', 1, true) or string.find(asked.err, 'NOREPLICAS', 1, true) then
-    return redis.error_reply('READONLY this server takes no writes')
-  end
-end
+local refused = refusal(KEYS[4])
+if refused then return refused end
 
 local time = redis.call('TIME')
 local store = redis.call('HMGET', KEYS[1], 'store_id', 'global_epoch')

@@ -28,6 +28,7 @@ impl Pair {
         let replication = Proxy::to(primary.port, None).await;
         replica.ask::<()>(&format!("REPLICAOF 127.0.0.1 {}", replication.port));
         replica.until("INFO replication", "master_link_status:up").await;
+        primary.until("INFO replication", "state=online").await;
         let name = Proxy::to(primary.port, None).await;
         Self { primary, replica, replication, name }
     }
@@ -74,7 +75,7 @@ async fn a_stale_replica_undoes_what_it_was_not_told_and_logout_everyone_ends_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stale_replica_undoes_was_never_reported_with_wait() {
     let mut pair = Pair::start().await;
-    let builder = pair.builder().wait_for_replicas(1, Duration::from_millis(300));
+    let builder = pair.builder().wait_for_replicas(1, Duration::from_millis(500));
     let (store, ada) = (builder.connect().await.unwrap(), user("ada"));
     let (told, untold) = (sign_in(&store, &ada).await, sign_in(&store, &ada).await);
     end(&store, &ada, Scope::Device(told.guid)).await.unwrap();
@@ -102,7 +103,7 @@ async fn what_a_stale_replica_undoes_was_never_reported_with_wait() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ending_whose_wait_is_lost_is_not_reported() {
     let pair = Pair::start().await;
-    let builder = pair.builder().wait_for_replicas(1, Duration::from_millis(300));
+    let builder = pair.builder().wait_for_replicas(1, Duration::from_secs(1));
     let (store, ada) = (builder.connect().await.unwrap(), user("ada"));
     let row = sign_in(&store, &ada).await;
     for cut in [Cut::Request, Cut::Answer] {

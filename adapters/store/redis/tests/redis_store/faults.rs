@@ -101,3 +101,21 @@ async fn a_damaged_row_is_an_error_until_it_is_ended() {
     assert!(store.lookup(&ada, row.guid).await.unwrap().row.is_none());
     assert!(lives(&store, &other).await);
 }
+
+/// "So this version does already": the lease of a node of a later version is outwaited by this one,
+/// and what cannot be read is no lease of zero.
+#[tokio::test]
+async fn the_lease_is_read_from_the_store() {
+    let server = Server::start(&[]);
+    let store = server.store().await;
+    server.ask::<()>("HSET logout-all:{*}:store lease_given_us 500000 lease_waited_us 700000");
+    let lease = store.lease().await.unwrap();
+    assert_eq!(
+        (lease.given, lease.waited),
+        (Duration::from_millis(500), Duration::from_millis(700))
+    );
+    for damaged in ["-1", "soon"] {
+        server.ask::<()>(&format!("HSET logout-all:{{*}}:store lease_waited_us {damaged}"));
+        assert_eq!(store.lease().await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    }
+}

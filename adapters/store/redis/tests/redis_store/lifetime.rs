@@ -29,10 +29,10 @@ async fn expired_sessions_vanish_and_epochs_stay() {
     assert_eq!(server.ask::<i64>("PTTL logout-all:{ada}:epoch"), -1);
     assert_eq!(store.epochs(Some(&ada)).await.unwrap().epochs.user, epoch);
     // Nothing but the sweeper's two entries is left of it, and they go at the next sweep.
-    assert_eq!(server.ask::<i64>("ZCARD logout-all:due"), 1);
+    assert_eq!(server.ask::<i64>("ZCARD logout-all:{*}:due"), 1);
     store.sweep(100).await.unwrap();
-    assert_eq!(server.ask::<i64>("ZCARD logout-all:due"), 0);
-    assert_eq!(server.ask::<i64>("ZCARD logout-all:stamped"), 0);
+    assert_eq!(server.ask::<i64>("ZCARD logout-all:{*}:due"), 0);
+    assert_eq!(server.ask::<i64>("ZCARD logout-all:{*}:stamped"), 0);
 }
 
 /// The key lives as long as the last of its rows, also when that is moved by activity.

@@ -46,7 +46,7 @@ async fn an_evicted_key_ends_sessions_and_revives_none() {
     end(&store, &ada, Scope::All).await.unwrap();
     assert!(store.epochs(Some(&ada)).await.unwrap().epochs.user > before);
     // The journal's number is found again in the journal.
-    server.ask::<()>("DEL logout-all:store");
+    server.ask::<()>("DEL logout-all:{*}:store");
     end(&store, &ada, Scope::All).await.unwrap();
     let page = store.journal(0, 10).await.unwrap();
     let found: Vec<u64> = page.entries.iter().map(|entry| entry.seq).collect();

@@ -8,6 +8,10 @@
 // Helpers of tests are no tests by their attribute.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cluster;
+mod cluster_faults;
+mod cluster_moves;
+mod cluster_verbs;
 mod failover;
 mod faults;
 mod lifetime;

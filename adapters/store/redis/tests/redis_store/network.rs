@@ -8,6 +8,7 @@ use std::{
 use logout_all::{SessionStore, store::Scope};
 use logout_all_redis::RedisStore;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use tempfile::NamedTempFile;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -142,8 +143,18 @@ async fn after_an_outage_the_next_verb_is_answered_at_once() {
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
 }
 
-/// A certificate of an authority that the store is given, for this name.
-fn acceptor(name: &str, authority: &CertifiedIssuer<'_, KeyPair>) -> TlsAcceptor {
+/// An authority, and the file of its certificate.
+pub(crate) fn authority() -> (CertifiedIssuer<'static, KeyPair>, NamedTempFile) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), authority.pem()).unwrap();
+    (authority, file)
+}
+
+/// A certificate of that authority, for this name.
+pub(crate) fn acceptor(name: &str, authority: &CertifiedIssuer<'_, KeyPair>) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap();
     let certificate = certificate.signed_by(&key, authority).unwrap();
@@ -162,18 +173,11 @@ fn acceptor(name: &str, authority: &CertifiedIssuer<'_, KeyPair>) -> TlsAcceptor
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_of_another_authority_or_name_is_refused() {
     let server = Server::start(&[]);
-    let folder = tempfile::tempdir().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority =
-        CertifiedIssuer::self_signed(params.clone(), KeyPair::generate().unwrap()).unwrap();
-    let foreign = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let file = folder.path().join("authority.pem");
-    std::fs::write(&file, authority.pem()).unwrap();
+    let ((authority, file), (foreign, _other)) = (authority(), authority());
     let over = async |acceptor: TlsAcceptor| {
         let proxy = Proxy::to(server.port, Some(acceptor)).await;
         let url = format!("rediss://localhost:{}", proxy.port);
-        let connected = RedisStore::builder(url).root_certificate(&file).connect().await;
+        let connected = RedisStore::builder(url).root_certificate(file.path()).connect().await;
         (connected, proxy)
     };
 

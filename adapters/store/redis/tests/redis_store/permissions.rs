@@ -1,17 +1,18 @@
 //! The permissions that the README names are enough, and no more than is used.
 
 use logout_all::{
-    By, EndReason, SessionStore,
+    By, EndReason, SessionRow, SessionStore, UserId,
     store::{Confirm, Scope, Touch},
 };
 use logout_all_redis::RedisStore;
 
-use crate::{end, lives, rotation, server::Server, sign_in, user};
+use crate::{cluster::Cluster, end, lives, rotation, server::Server, sign_in, user};
 
 /// As the README has them.
 const COMMANDS: &str = "+eval +evalsha +info +time +get +set +del +hget +hset +hdel +hlen +hmget \
                         +hgetall +pttl +pexpire +zadd +zrem +zrangebyscore +xadd +xdel +xrange \
                         +xrevrange +lpush +ltrim +lrange +wait";
+const OF_A_CLUSTER: &str = "+xtrim +asking +cluster|slots";
 
 #[tokio::test]
 async fn every_verb_works_with_the_permissions_of_the_page() {
@@ -24,7 +25,48 @@ async fn every_verb_works_with_the_permissions_of_the_page() {
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port);
     let store = RedisStore::builder(&url).connect().await.unwrap();
     let ada = user("ada");
-    let row = sign_in(&store, &ada).await;
+    let row = every_verb(&store, &ada).await;
+    assert_eq!(store.journal(0, 10).await.unwrap().last_seq, 3);
+
+    server.ask::<()>("ACL SETUSER app -evalsha");
+    let error = store.lookup(&ada, row.guid).await.unwrap_err();
+    assert!(error.to_string().contains("Permissions"), "{error:?}");
+    let error = RedisStore::builder(&url).prefix("other").connect().await.unwrap_err();
+    assert!(error.to_string().contains("Permissions"), "{error:?}");
+}
+
+/// "On a Redis Cluster, on each of its nodes, also".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_verb_works_with_the_permissions_of_the_page_on_a_cluster() {
+    let page = include_str!("../../README.md");
+    assert!(page.contains(&format!("also `{OF_A_CLUSTER}`")), "{OF_A_CLUSTER}");
+    let cluster = Cluster::start().await;
+    for node in &cluster.nodes {
+        let user = format!("ACL SETUSER app on >secret ~logout-all:* {COMMANDS} {OF_A_CLUSTER}");
+        node.server.ask::<()>(&user);
+    }
+    let url = format!("redis://app:secret@127.0.0.1:{}", cluster.nodes[0].proxy.port);
+    let store = RedisStore::builder(url).connect().await.unwrap();
+    let users: Vec<_> = (0..3).map(|node| cluster.user_of(node)).collect();
+    for user in &users {
+        every_verb(&store, user).await;
+    }
+    let [from, to] = cluster.others();
+    let (slot, ids) =
+        (cluster.slot(users[from].as_str()), [from, to].map(|node| cluster.nodes[node].id()));
+    for (node, words) in [(to, "IMPORTING"), (from, "MIGRATING")] {
+        let id = &ids[usize::from(node == from)];
+        cluster.nodes[node].server.ask::<()>(&format!("CLUSTER SETSLOT {slot} {words} {id}"));
+    }
+    // (`ASKING`: of a user who has no journal, of the same slot.)
+    let nobody = cluster.same_slot(&users[from]);
+    let others = store.history(&nobody, 10).await.unwrap();
+    assert!(others.iter().all(|entry| entry.user.is_none()), "{others:?}");
+}
+
+/// Uses each of them once, and a session that has ended.
+async fn every_verb(store: &RedisStore, ada: &UserId) -> SessionRow {
+    let row = sign_in(store, ada).await;
     let touch = Touch {
         user: ada.clone(),
         guid: row.guid,
@@ -36,21 +78,16 @@ async fn every_verb_works_with_the_permissions_of_the_page() {
     };
     store.touch(&[touch]).await.unwrap();
     store.rotate(&rotation(&row)).await.unwrap();
-    store.relabel(&ada, row.guid, None).await.unwrap();
-    assert_eq!(store.devices(&ada).await.unwrap().rows.len(), 1);
-    assert!(lives(&store, &row).await);
-    end(&store, &ada, Scope::Others(row.guid)).await.unwrap();
-    end(&store, &ada, Scope::All).await.unwrap();
-    store.announce_changed(&ada, &By::Application).await.unwrap();
+    store.relabel(ada, row.guid, None).await.unwrap();
+    assert_eq!(store.devices(ada).await.unwrap().rows.len(), 1);
+    assert!(lives(store, &row).await);
+    end(store, ada, Scope::Others(row.guid)).await.unwrap();
+    end(store, ada, Scope::All).await.unwrap();
+    store.announce_changed(ada, &By::Application).await.unwrap();
     store.end_everyone(EndReason::Everyone, &By::Application).await.unwrap();
-    assert_eq!(store.history(&ada, 10).await.unwrap().len(), 3);
-    assert_eq!(store.journal(0, 10).await.unwrap().last_seq, 3);
+    let own = store.history(ada, 10).await.unwrap();
+    assert_eq!(own.iter().filter(|entry| entry.user.is_some()).count(), 2);
     store.sweep(10).await.unwrap();
     store.ping().await.unwrap();
-
-    server.ask::<()>("ACL SETUSER app -evalsha");
-    let error = store.lookup(&ada, row.guid).await.unwrap_err();
-    assert!(error.to_string().contains("Permissions"), "{error:?}");
-    let error = RedisStore::builder(&url).prefix("other").connect().await.unwrap_err();
-    assert!(error.to_string().contains("Permissions"), "{error:?}");
+    row
 }

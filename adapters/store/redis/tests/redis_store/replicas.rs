@@ -12,7 +12,7 @@ use crate::{end, lives, server::Server, sign_in, user};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ending_that_was_reported_is_on_the_replica() {
     let (server, replica) = (Server::start(&[]), Server::start(&[]));
-    let builder = server.builder().wait_for_replicas(1, Duration::from_millis(300));
+    let builder = server.builder().wait_for_replicas(1, Duration::from_secs(1));
     let (store, ada) = (builder.connect().await.unwrap(), user("ada"));
     let row = sign_in(&store, &ada).await;
     // No replica is there yet: it is said, and the repetition, which finds nothing, says it too.
@@ -25,6 +25,7 @@ async fn an_ending_that_was_reported_is_on_the_replica() {
 
     replica.ask::<()>(&format!("REPLICAOF 127.0.0.1 {}", server.port));
     replica.until("INFO replication", "master_link_status:up").await;
+    server.until("INFO replication", "state=online").await;
     let row = sign_in(&store, &ada).await;
     for round in 0..20 {
         let scope = if round % 2 == 0 { Scope::Others(row.guid) } else { Scope::All };

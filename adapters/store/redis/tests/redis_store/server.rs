@@ -39,9 +39,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let settings: Vec<String> = settings.iter().map(|word| (*word).to_owned()).collect();
         for _ in 0..4 {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let port = listener.local_addr().unwrap().port();
-            drop(listener);
+            let port = free_port();
             let mut process = spawn(port, folder.path(), &settings);
             // Another one may have taken the port in between: ours has then ended.
             if is_ready(port, &mut process.0) {
@@ -63,6 +61,20 @@ impl Server {
         assert!(is_ready(self.port, &mut self.process.0), "the server did not start again");
     }
 
+    /// Nothing is answered any more, and nothing refused: the process stands still.
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.process.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -75,6 +87,11 @@ impl Server {
         self.builder().connect().await.unwrap()
     }
 
+    /// Much over one connection.
+    pub(crate) fn with<T>(&self, ask: impl FnOnce(&mut Connection) -> T) -> T {
+        ask(&mut connection(self.port).unwrap())
+    }
+
     /// What an operator types.
     pub(crate) fn ask<T: FromRedisValue>(&self, words: &str) -> T {
         let mut connection = connection(self.port).unwrap();
@@ -84,10 +101,10 @@ impl Server {
     }
 
     /// Waits until a replica has all that was written so far. `WAIT` waits for what its own
-    /// connection has written or asked, and on a new one for nothing.
+    /// connection has written, and on a new one for nothing.
     pub(crate) fn replicated(&self) {
         let mut connection = connection(self.port).unwrap();
-        redis::cmd("PING").exec(&mut connection).unwrap();
+        redis::cmd("SET").arg("mark").arg(1).arg("PX").arg(1).exec(&mut connection).unwrap();
         let have: i64 = redis::cmd("WAIT").arg(1).arg(1500).query(&mut connection).unwrap();
         assert_eq!(have, 1, "no replica has it");
     }
@@ -100,6 +117,18 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// One whose port for a cluster's bus, 10000 above, is free too.
+fn free_port() -> u16 {
+    let bind = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    for _ in 0..1000 {
+        let port = bind(0).unwrap().local_addr().unwrap().port();
+        if port < 55_535 && bind(port + 10_000).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
 }
 
 fn spawn(port: u16, folder: &Path, settings: &[String]) -> Process {

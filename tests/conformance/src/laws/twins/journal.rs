@@ -6,8 +6,8 @@ use std::{
 };
 
 use logout_all::{
-    By, EndReason, JournalEntry, SessionStore, StoreError, UserId,
-    store::{Ending, JournalPage, Lease, Scope},
+    By, EndReason, JournalEntry, SessionStore, StoreError, StoreErrorKind, UserId,
+    store::{Ending, JournalOrder, JournalPage, Lease, Scope},
 };
 
 use super::{Twin, Under};
@@ -157,5 +157,71 @@ impl Twin for BeginsWithALease {
     async fn lease(&self, _under: &Under) -> Result<Lease, StoreError> {
         let half = Duration::from_millis(500);
         Ok(Lease { given: half, waited: half })
+    }
+}
+
+/// Says that there is no common journal, which its factory knows nothing of.
+#[derive(Default)]
+pub(crate) struct DisownsItsJournal;
+
+impl Twin for DisownsItsJournal {
+    fn journal_order(&self) -> JournalOrder {
+        JournalOrder::PerUser
+    }
+}
+
+/// Has a journal for each user, and answers whoever wants to follow them all with a part.
+#[derive(Default)]
+pub(crate) struct TellsAPart;
+
+impl Twin for TellsAPart {
+    const ORDER: JournalOrder = JournalOrder::PerUser;
+
+    async fn journal(
+        &self,
+        under: &Under,
+        after: u64,
+        limit: usize,
+    ) -> Result<JournalPage, StoreError> {
+        let mut page = under.journal(after, limit).await?;
+        page.entries.retain(|entry| entry.user.is_none());
+        Ok(page)
+    }
+}
+
+/// Has a journal for each user, and says that it will have a common one again.
+#[derive(Default)]
+pub(crate) struct SaysItIsAway;
+
+impl Twin for SaysItIsAway {
+    const ORDER: JournalOrder = JournalOrder::PerUser;
+
+    async fn journal(&self, _: &Under, _: u64, _: usize) -> Result<JournalPage, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unavailable, "later"))
+    }
+}
+
+/// Has a journal for each user, and one count for them all.
+#[derive(Default)]
+pub(crate) struct CountsUsersTogether;
+
+impl Twin for CountsUsersTogether {
+    const ORDER: JournalOrder = JournalOrder::PerUser;
+}
+
+/// Tells a history from its beginning.
+#[derive(Default)]
+pub(crate) struct TellsTheOldestFirst;
+
+impl Twin for TellsTheOldestFirst {
+    async fn history(
+        &self,
+        under: &Under,
+        user: &UserId,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        let mut history = under.history(user, limit).await?;
+        history.reverse();
+        Ok(history)
     }
 }

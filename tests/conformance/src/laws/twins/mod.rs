@@ -24,8 +24,8 @@ use logout_all::{
     By, Clock, EndReason, Ended, Guid, JournalEntry, Label, MemoryStore, SessionRow, SessionStore,
     Snapshot, StoreError, UserData, UserId, UserState,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
-        Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 
@@ -33,6 +33,7 @@ use super::{
     factory::{FactoryError, Fresh, Standing, StoreFactory},
     trials::{Law, convicts, holds},
 };
+use crate::report::Planned;
 
 pub(super) use ending::*;
 pub(super) use journal::*;
@@ -49,7 +50,7 @@ pub(super) fn convicted<T: Twin>(law_name: &str, twin: &str, law: Law) -> Trial 
 
 /// The trial in which `law` has to hold over what lies under the twins, with nothing broken: so
 /// what a law convicts in a twin is the broken verb. None for the law about stores without users.
-pub(super) fn acquitted(law_name: &str, law: Law) -> Option<Trial> {
+pub(super) fn acquitted(law_name: &str, law: Law) -> Option<Planned> {
     let with_users = law_name != "l32_without_users_nobody_is_asked";
     with_users.then(|| holds(&Arc::new(Breaking::<Nothing>::default()), law_name, law))
 }
@@ -240,9 +241,14 @@ macro_rules! twin {
             const NAME: &str = "broken";
             /// Whether it joins a users table.
             const JOINS: Joins = Joins::No;
+            /// What its factory declares.
+            const ORDER: JournalOrder = JournalOrder::Common;
 
             fn info(&self, under: &Under) -> StoreInfo {
                 under.info()
+            }
+            fn journal_order(&self) -> JournalOrder {
+                Self::ORDER
             }
             $(fn $verb(&self, under: &Under, $($name: $type),*)
                 -> impl Future<Output = Result<$answer, StoreError>> + Send
@@ -254,6 +260,9 @@ macro_rules! twin {
         impl<T: Twin> SessionStore for Broken<T> {
             fn info(&self) -> StoreInfo {
                 self.twin.info(&self.under)
+            }
+            fn journal_order(&self) -> JournalOrder {
+                self.twin.journal_order()
             }
             $(async fn $verb(&self, $($name: $type),*) -> Result<$answer, StoreError> {
                 self.twin.$verb(&self.under, $($name),*).await
@@ -308,6 +317,10 @@ impl<T: Twin> StoreFactory for Breaking<T> {
 
     fn name(&self) -> String {
         T::NAME.to_owned()
+    }
+
+    fn journal_order(&self) -> JournalOrder {
+        T::ORDER
     }
 
     async fn fresh(&self) -> Result<Fresh<Broken<T>>, FactoryError> {

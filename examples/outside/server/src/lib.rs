@@ -1,0 +1,84 @@
+//! A server on bare hyper, as a tutorial for whoever adapts a fourth framework: it uses the published
+//! API of `logout-all` alone, and all the HTTP cases of `logout-all-conformance` pass over it
+//! (`tests/hyper_cases.rs`).
+//!
+//! What an adapter does is in this file, `presented`, `body` and `response`: it translates. The rest is
+//! an application, as the suite asks for one. Its users are in memory with their passwords as they are,
+//! which no real application may do.
+
+mod app;
+mod users;
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::HeaderValue,
+    http::{request::Parts, uri::Authority},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use logout_all::{
+    Reply,
+    http::{BODY_LIMIT, BodyError},
+    wire::{Body, Presented},
+};
+use tokio::net::TcpListener;
+
+pub use app::App;
+pub use users::Users;
+
+/// Serves the application until the future is dropped.
+pub async fn serve(listener: TcpListener, app: App) {
+    let app = Arc::new(app);
+    while let Ok((stream, _)) = listener.accept().await {
+        let app = Arc::clone(&app);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let app = Arc::clone(&app);
+            async move {
+                let (parts, incoming) = request.into_parts();
+                Ok::<_, Infallible>(app.answer(&parts, Box::pin(body(incoming))).await)
+            }
+        });
+        // A connection that breaks is the client's affair.
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+/// The request as the core reads it: every header line, in order, as bytes.
+fn presented(parts: &Parts) -> Presented<'_> {
+    Presented::new(parts.method.as_str())
+        .authority(parts.uri.authority().map(Authority::as_str))
+        .query(parts.uri.query())
+        .headers(parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
+}
+
+/// The body, read when it is awaited, and no further than the core's limit.
+async fn body(incoming: Incoming) -> Result<Bytes, BodyError> {
+    match Limited::new(incoming, BODY_LIMIT).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(why) if why.is::<LengthLimitError>() => Err(BodyError::TooLong),
+        Err(_) => Err(BodyError::Broken),
+    }
+}
+
+/// The core's answer as it is.
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let (status, headers, body) = reply.into_parts();
+    let bytes = match body {
+        Body::Full(bytes) => bytes,
+        _ => Bytes::new(),
+    };
+    let mut response = Response::new(Full::new(bytes));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
