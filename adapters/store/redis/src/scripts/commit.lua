@@ -3,9 +3,9 @@
 -- KEYS: store, epoch, sessions, due, stamped, journal, history, and a key that never exists.
 --   On a cluster a user's change is given no store (it is in another slot): a key that never exists,
 --   and a journal that is the user's own.
--- ARGV: store id (empty: no store is given), global epoch (likewise), user's epoch (empty: none), the clock's offset, the instant up to
---   which the decision holds, how many sessions there must be (empty: any), whether this ends
---   something (1), new global epoch, new user's epoch (both may be empty), the user, what to do
+-- ARGV: store id (empty: no store is given), global epoch (likewise), user's epoch (empty: none),
+--   the clock's offset, the instant up to which the decision holds, how many sessions there must be
+--   (empty: any), whether this ends something (1), new global epoch, new user's epoch (both may be empty), the user, what to do
 --   with the two indices (add, set, remove or empty), and their two values; then four lists, each
 --   after its length: checks (guid, row or empty), rows to write (guid, row, its end), guids to
 --   remove, entries of the journal (guid or empty, reason, by, id).

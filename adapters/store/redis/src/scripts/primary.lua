@@ -11,5 +11,8 @@ local function refusal(key)
   if string.find(asked.err, 'cluster is down', 1, true) then
     return redis.error_reply('CLUSTERDOWN this node takes no writes')
   end
-  return nil
+  -- It cannot write to its disk: reads go on, as nothing can be ended there either.
+  if string.find(asked.err, 'MISCONF', 1, true) then return nil end
+  -- Whoever may not ask, or is told something new, knows nothing of whom it asked.
+  return asked
 end

@@ -1,5 +1,10 @@
 //! What is lost is signed out, and nothing that ended comes back by it.
 
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
 use logout_all::{By, EndReason, SessionStore, store::Scope};
 
 use crate::{end, lives, login_of, server::Server, sign_in, stored, user};
@@ -95,4 +100,40 @@ async fn a_server_that_evicts_signs_out_and_signs_nobody_in() {
     let evicted: String = server.ask("INFO stats");
     assert!(!evicted.contains("evicted_keys:0\r"), "nothing was evicted: {evicted}");
     assert!(lost > 0, "no session was lost");
+}
+
+/// "The store warns in the log at its start", and "the log says so (`error`)".
+#[tokio::test]
+async fn what_may_be_lost_and_what_was_is_logged() {
+    let log = Log::default();
+    let (writer, told) =
+        (log.clone(), || String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let well = Server::start(&["--maxmemory-policy", "noeviction"]);
+    let store = well.store().await;
+    assert_eq!(told(), "");
+    well.ask::<()>("FLUSHALL");
+    store.ping().await.unwrap();
+    assert!(told().contains("ERROR") && told().contains("was emptied"), "{}", told());
+
+    log.0.lock().unwrap().clear();
+    let evicting = Server::start(&["--maxmemory-policy", "volatile-ttl"]);
+    evicting.store().await;
+    assert!(told().contains("WARN") && told().contains("volatile-ttl"), "{}", told());
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -28,6 +28,12 @@ async fn every_verb_works_with_the_permissions_of_the_page() {
     let row = every_verb(&store, &ada).await;
     assert_eq!(store.journal(0, 10).await.unwrap().last_seq, 3);
 
+    // Who cannot ask whether it is a primary, is answered nothing.
+    server.ask::<()>("ACL SETUSER app -del");
+    assert!(store.lookup(&ada, row.guid).await.is_err());
+    server.ask::<()>("ACL SETUSER app +del");
+    store.ping().await.unwrap();
+
     server.ask::<()>("ACL SETUSER app -evalsha");
     let error = store.lookup(&ada, row.guid).await.unwrap_err();
     assert!(error.to_string().contains("Permissions"), "{error:?}");

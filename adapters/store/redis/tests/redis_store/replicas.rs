@@ -1,11 +1,11 @@
 //! `WAIT`: an ending is not reported before the replicas have it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use logout_all::{SessionStore, StoreErrorKind, store::Scope};
 use logout_all_redis::RedisStore;
 
-use crate::{end, lives, server::Server, sign_in, user};
+use crate::{end, lives, proxy::Proxy, server::Server, sign_in, user};
 
 /// "Reports an ending only when that many replicas have it": and a failover to one of them then
 /// undoes nothing.
@@ -52,4 +52,25 @@ async fn a_primary_without_the_replicas_that_it_needs_answers_nobody() {
     assert!(end(&store, &ada, Scope::All).await.is_err());
     server.ask::<()>("CONFIG SET min-replicas-to-write 0");
     assert!(lives(&store, &row).await);
+}
+
+/// "`min-replicas-max-lag` seconds later": a primary whose replica hears nothing any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_lost_its_replica_refuses_after_the_lag() {
+    let settings = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"];
+    let server = Server::start(&[&settings[..], &["--repl-ping-replica-period", "1"]].concat());
+    let replica = Server::start(&[]);
+    let replication = Proxy::to(server.port, None).await;
+    replica.ask::<()>(&format!("REPLICAOF 127.0.0.1 {}", replication.port));
+    replica.until("INFO replication", "master_link_status:up").await;
+    server.until("INFO replication", "state=online").await;
+    let (store, ada) = (server.store().await, user("ada"));
+    let row = sign_in(&store, &ada).await;
+    replication.swallow();
+    let since = Instant::now();
+    while store.lookup(&ada, row.guid).await.is_ok() {
+        assert!(since.elapsed() < Duration::from_secs(10), "it goes on for ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(end(&store, &ada, Scope::All).await.is_err());
 }
