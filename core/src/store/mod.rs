@@ -1,19 +1,24 @@
 //! Where sessions are kept: the port that every store implements, its words, the journal, the
-//! users beside it, and the memory store, which is the port's executable specification. This
-//! folder knows the scheme and no token format.
+//! users beside it, the memory store, which is the port's executable specification, and for
+//! authors of stores the coalescing of lookups. This folder knows the scheme and no token format.
+
+pub mod coalesce;
 
 mod directory;
 mod erased;
 mod error;
 mod journal;
+mod lookups;
 mod memory;
 mod port;
+mod sync;
 mod words;
 
 pub use directory::{NoUsers, UserDirectory, Users};
 pub(crate) use erased::{DynDirectory, DynStore, erase, erase_directory};
 pub use error::{StoreError, StoreErrorKind};
 pub use journal::{JournalEntry, JournalPage};
+pub use lookups::{LookupAnswer, LookupAsked, Lookups};
 pub use memory::MemoryStore;
 pub use port::SessionStore;
 pub use words::{

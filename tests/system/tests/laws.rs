@@ -147,7 +147,7 @@ impl StoreFactory for Postgres {
         let builder = PostgresStore::builder(&url)
             .schema(&schema)
             .users(people)
-            .lookup_connections(4)
+            .read_connections(4)
             .write_connections(4)
             .ending_connections(2)
             .danger_clock(clock.clone());

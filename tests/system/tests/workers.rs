@@ -50,9 +50,16 @@ async fn connections_outlive_the_worker_that_needed_them_first() {
 }
 
 async fn four_at_once(sessions: &Sessions, accounts: &Accounts, token: &str) {
+    let ada = accounts.id_of("ada").await.unwrap().unwrap();
     let request = async || {
-        let (verified, id) = tokio::join!(sessions.verify(token.as_bytes()), accounts.id_of("ada"));
+        // Verifications share a connection; the lists of devices do not.
+        let (verified, id, devices) = tokio::join!(
+            sessions.verify(token.as_bytes()),
+            accounts.id_of("ada"),
+            sessions.devices(&ada)
+        );
         assert_eq!(Some(verified.unwrap().user_id()), id.unwrap().as_ref());
+        assert_eq!(devices.unwrap().len(), 1);
     };
     tokio::join!(request(), request(), request(), request());
 }

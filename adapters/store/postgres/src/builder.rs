@@ -28,7 +28,7 @@ pub struct PostgresStoreBuilder {
     pub(crate) schema: String,
     pub(crate) users: Option<Users>,
     pub(crate) clock: Clock,
-    pub(crate) lookup_connections: usize,
+    pub(crate) read_connections: usize,
     pub(crate) write_connections: usize,
     pub(crate) ending_connections: usize,
 }
@@ -44,7 +44,7 @@ impl PostgresStoreBuilder {
             schema: "logout_all".to_owned(),
             users: None,
             clock: Clock::system(),
-            lookup_connections: 8,
+            read_connections: 4,
             write_connections: 8,
             ending_connections: 4,
         }
@@ -76,9 +76,11 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// How many connections read: 8 until set, 1 to 1000. They are opened as needed.
-    pub fn lookup_connections(mut self, most: usize) -> Self {
-        self.lookup_connections = most;
+    /// How many connections read what is no verification (tickets of logins, device lists, the
+    /// journal): 4 until set, 1 to 1000. They are opened as needed. Verifications share one
+    /// connection, whatever their number, and have a spare.
+    pub fn read_connections(mut self, most: usize) -> Self {
+        self.read_connections = most;
         self
     }
 
@@ -133,7 +135,7 @@ impl PostgresStoreBuilder {
 
     fn check(&self) -> Result<(), StoreError> {
         let refuse = |message: String| Err(StoreError::new(StoreErrorKind::Unavailable, message));
-        let sizes = [self.lookup_connections, self.write_connections, self.ending_connections];
+        let sizes = [self.read_connections, self.write_connections, self.ending_connections];
         if sizes.iter().any(|size| !(1..=Self::MAX_CONNECTIONS).contains(size)) {
             return refuse("each role has 1 to 1000 connections".to_owned());
         }

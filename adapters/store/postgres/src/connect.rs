@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore, PostgresStoreBuilder,
+    PostgresStore, PostgresStoreBuilder, coalesce,
     db::{Db, Schema, Statements},
     lane::{Lane, Repeat, Role, Shared, Work},
     migrate::State,
@@ -27,7 +27,8 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
     let reach = Reach::new(&builder.server, builder.root_certificate.as_ref())?;
     let silence = Silence::default();
     let lane = |role, size| Lane::new(&reach, role, size, &runtime, &silence);
-    let lookups = lane(Role::Lookup, builder.lookup_connections)?;
+    let lookups = lane(Role::Lookup, coalesce::CONNECTIONS)?;
+    let reads = lane(Role::Read, builder.read_connections)?;
     let writes = lane(Role::Write, builder.write_connections)?;
     let endings = lane(Role::End, builder.ending_connections)?;
 
@@ -36,13 +37,15 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
         Arc::new(Shared { sql: Statements::new(&schema, users), clock: builder.clock.clone() })
     };
     let asked = Asked { schema: builder.schema.clone(), users: builder.users.clone() };
-    let found = lookups.run(&shared(None), Repeat::Always, asked, inspect).await?;
+    let found = reads.run(&shared(None), Repeat::Always, asked, inspect).await?;
     let shared = shared(found.users);
     lookups.run(&shared, Repeat::Always, (), prepare).await?;
+    let lookups = Arc::new(coalesce::start(lookups, Arc::clone(&shared), &runtime));
     let home = Home { schema, store_id: found.store_id, version: found.version };
     Ok(PostgresStore {
         shared,
         lookups,
+        reads,
         writes,
         endings,
         turns: Turns::default(),
@@ -74,10 +77,11 @@ fn inspect<'a>(db: Db<'a>, asked: &'a Asked) -> Work<'a, Found> {
     })
 }
 
-/// The statement of every verification, before there is one: a missing privilege shows here.
+/// The statements of every verification, before there is one: a missing privilege shows here.
 fn prepare<'a>(db: Db<'a>, (): &'a ()) -> Work<'a, ()> {
     Box::pin(async move {
-        db.client.prepare_cached(&db.sql.lookup).await?;
+        db.client.prepare_cached(&db.sql.lookup_one).await?;
+        db.client.prepare_cached(&db.sql.lookup_many).await?;
         Ok(())
     })
 }

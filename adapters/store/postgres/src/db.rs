@@ -4,7 +4,14 @@ use deadpool_postgres::{ClientWrapper, Transaction};
 use logout_all::{StoreError, StoreErrorKind};
 use tokio_postgres::{Row, types::ToSql};
 
-use crate::{end, fault::Fault, journal, login, lookup, renew, touch, users::JoinedUsers};
+use crate::{
+    end,
+    fault::Fault,
+    journal, login,
+    lookup::{self, Asks},
+    renew, touch,
+    users::JoinedUsers,
+};
 
 /// Parameters of a statement.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -45,11 +52,13 @@ pub(crate) async fn query(
 }
 
 pub(crate) fn one(rows: Vec<Row>) -> Result<Row, Fault> {
-    rows.into_iter().next().ok_or_else(|| {
-        let message = "the one row of the table meta is missing: restore the schema, then end all \
-                       sessions";
-        StoreError::new(StoreErrorKind::Corrupt, message).into()
-    })
+    rows.into_iter().next().ok_or_else(|| no_meta().into())
+}
+
+pub(crate) fn no_meta() -> StoreError {
+    let message = "the one row of the table meta is missing: restore the schema, then end all \
+                   sessions";
+    StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
 /// The name of the library's schema, as an identifier in SQL.
@@ -81,7 +90,8 @@ pub(crate) fn quoted(name: &str) -> String {
 /// All statements, made once for a store.
 #[derive(Debug)]
 pub(crate) struct Statements {
-    pub(crate) lookup: String,
+    pub(crate) lookup_one: String,
+    pub(crate) lookup_many: String,
     pub(crate) users: Option<JoinedUsers>,
     pub(crate) epochs: String,
     pub(crate) devices: String,
@@ -105,7 +115,8 @@ pub(crate) struct Statements {
 impl Statements {
     pub(crate) fn new(schema: &Schema, users: Option<JoinedUsers>) -> Self {
         Self {
-            lookup: lookup::statement(schema, users.as_ref()),
+            lookup_one: lookup::statement(schema, users.as_ref(), Asks::One),
+            lookup_many: lookup::statement(schema, users.as_ref(), Asks::Many),
             users,
             epochs: schema.fill(lookup::EPOCHS),
             devices: schema.fill(lookup::DEVICES),

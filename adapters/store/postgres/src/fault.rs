@@ -55,6 +55,15 @@ impl Fault {
         }
     }
 
+    /// The server could not work out one of the rows that a statement reads, as by an error in the
+    /// application's own condition: others may be well. Not what concerns every statement: its
+    /// time, its server, the schema.
+    pub(crate) fn is_of_a_row(&self) -> bool {
+        let Self::Sql(error) = self else { return false };
+        let whole = ["08", "25", "26", "3F", "40", "42", "53", "55", "57", "58"];
+        error.code().is_some_and(|code| !whole.iter().any(|class| code.code().starts_with(class)))
+    }
+
     /// The failure as the port tells it.
     pub(crate) fn told(self) -> StoreError {
         match self {

@@ -9,7 +9,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use deadpool_postgres::{
     ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError,
-    RecyclingMethod, Runtime, TimeoutType,
+    QueueMode, RecyclingMethod, Runtime, TimeoutType,
 };
 use logout_all::{Clock, StoreError, StoreErrorKind};
 use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
@@ -26,7 +26,10 @@ use crate::{
 /// How long a verb waits for one of its lane's connections to become free.
 const POOL_WAIT: Duration = Duration::from_secs(1);
 /// How long a whole verb takes at most, whatever the network does.
-const VERB_WAIT: Duration = Duration::from_secs(4);
+pub(crate) const VERB_WAIT: Duration = Duration::from_secs(4);
+/// How long one connection may be silent about what may be asked again over another: a little longer
+/// than its `statement_timeout`.
+const SILENT: Duration = Duration::from_millis(2250);
 /// What a connection that was idle is asked before it is lent, and how long that may take.
 const PROBE_WAIT: Duration = Duration::from_millis(500);
 /// An idle connection may have died unnoticed, as behind a firewall; a busy one would have told.
@@ -37,7 +40,10 @@ const RETRIES: u32 = 3;
 /// What the connections of a lane are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// Verifications, all together in one statement.
     Lookup,
+    /// Other reads.
+    Read,
     Write,
     End,
 }
@@ -46,6 +52,7 @@ impl Role {
     fn name(self) -> &'static str {
         match self {
             Self::Lookup => "lookup",
+            Self::Read => "read",
             Self::Write => "write",
             Self::End => "end",
         }
@@ -54,13 +61,14 @@ impl Role {
     /// Said once on each new connection, in one round trip that also asks what the server is.
     fn set_up(self) -> &'static str {
         match self {
-            // One plan for every user, made once and never by guesses about small or unanalysed
-            // tables: all that such a connection reads, it reads by a key.
-            Self::Lookup => {
+            // One plan for every user and every number of them, made once and never by guesses
+            // about small or unanalysed tables: all that such a connection reads, it reads by a
+            // key. (A statement over arrays would else be planned anew each time.)
+            Self::Lookup | Self::Read => {
                 "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000; \
                  SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'; \
                  SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
-                 SET jit = off; SELECT pg_is_in_recovery()"
+                 SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SELECT pg_is_in_recovery()"
             }
             Self::Write | Self::End => {
                 "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000; \
@@ -105,6 +113,8 @@ impl Lane {
         let manager = Manager::from_connect(reach.config_for(role.name()), connect, fast);
         let pool = Pool::builder(manager)
             .max_size(size)
+            // The one in use stays the one in use.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(POOL_WAIT))
             .create_timeout(Some(CONNECT_WAIT))
@@ -143,24 +153,31 @@ impl Lane {
         T: Send + 'static,
     {
         let (lane, shared) = (self.clone(), Arc::clone(shared));
-        let verb = async move {
-            let attempts = lane.attempts(&shared, repeat, &input, work);
-            let Ok(answer) = timeout(VERB_WAIT, attempts).await else {
-                // The connection was dropped with the attempt. Where one is silent, others may be.
-                lane.silence.suspect();
-                let message = "PostgreSQL did not answer within 4 s; what was under way takes \
-                               place wholly or not at all, and may be repeated";
-                return Err(StoreError::new(StoreErrorKind::TimedOut, message));
-            };
-            answer.map_err(Fault::told)
-        };
+        let verb =
+            async move { lane.here(&shared, repeat, &input, work).await.map_err(Fault::told) };
         self.runtime.spawn(verb).await.unwrap_or_else(|error| {
             let message = "the task of a PostgreSQL operation was stopped";
             Err(StoreError::new(StoreErrorKind::Stopped, message).with_cause(error))
         })
     }
 
-    async fn attempts<X, T>(
+    /// Runs a verb in the task that calls this: one of the store's own.
+    pub(crate) async fn here<X: ?Sized, T>(
+        &self,
+        shared: &Shared,
+        repeat: Repeat,
+        input: &X,
+        work: for<'a> fn(Db<'a>, &'a X) -> Work<'a, T>,
+    ) -> Result<T, Fault> {
+        let attempts = self.attempts(shared, repeat, input, work);
+        match timeout(VERB_WAIT, attempts).await {
+            Ok(answer) => answer,
+            // The connection was dropped with the attempt.
+            Err(_) => Err(self.silent("4 s")),
+        }
+    }
+
+    async fn attempts<X: ?Sized, T>(
         &self,
         shared: &Shared,
         repeat: Repeat,
@@ -170,7 +187,14 @@ impl Lane {
         let mut tried = 0;
         loop {
             let mut lent = self.lend().await?;
-            let answer = work(lent.db(shared)?, input).await;
+            let attempt = work(lent.db(shared)?, input);
+            let answer = match repeat {
+                Repeat::Always => match timeout(SILENT, attempt).await {
+                    Ok(answer) => answer,
+                    Err(_) => Err(self.silent("2.25 s")),
+                },
+                Repeat::IfNothingHappened => attempt.await,
+            };
             lent.give_back_after(&answer);
             let Err(fault) = answer else { return answer };
             let again = fault.is_conflict()
@@ -183,6 +207,16 @@ impl Lane {
             // Not in step with the transaction that it lost against.
             tokio::time::sleep(Duration::from_millis(u64::from(tried * tried * 5))).await;
         }
+    }
+
+    /// No answer came. Where one connection is silent, others may be.
+    fn silent(&self, within: &str) -> Fault {
+        self.silence.suspect();
+        let message = format!(
+            "PostgreSQL did not answer within {within}; what was under way takes place wholly or \
+             not at all, and may be repeated"
+        );
+        StoreError::new(StoreErrorKind::TimedOut, message).into()
     }
 
     async fn lend(&self) -> Result<Lent, Fault> {

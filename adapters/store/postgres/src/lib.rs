@@ -28,6 +28,7 @@
 mod readme {}
 
 mod builder;
+mod coalesce;
 mod connect;
 mod db;
 mod end;

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use logout_all::{
-    Epochs, Guid, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
-    store::{DeviceRows, Lease, TicketEpochs},
+    Epochs, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
+    store::{DeviceRows, Lease, LookupAnswer, LookupAsked, TicketEpochs},
 };
+use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::{
-    db::{Db, Schema},
+    db::{Db, Params, Schema},
     fault::Fault,
     instant::Instant,
     lane::Work,
     row::{self, COLUMNS, column, columns},
-    users::{self, JoinedUsers},
+    users::{self, ASKED, ASKED_ID, JoinedUsers},
 };
 
 /// The server's clock, with what a test moved it by as the parameter `$1`.
@@ -24,15 +26,30 @@ macro_rules! now {
 }
 pub(crate) use now;
 
-/// The statement that answers a verification.
-pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>) -> String {
+/// How many sessions a statement looks up. For one, arrays would cost a tenth more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asks {
+    One,
+    Many,
+}
+
+/// The statement that answers verifications. It gives a row for each session that is asked for,
+/// there or not, and begins it with the place in what was asked.
+pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>, asks: Asks) -> String {
     let selection = users.map_or("", |_| ", person.active, person.data");
     let join = users.map_or_else(String::new, JoinedUsers::join);
+    let id = users.map_or("text", JoinedUsers::id_type);
+    let asked = match asks {
+        Asks::One => format!("(SELECT $2::text, $3::uuid, $4::{id}, 1::bigint)"),
+        Asks::Many => format!("unnest($2::text[], $3::uuid[], $4::{id}[]) WITH ORDINALITY"),
+    };
     let template = format!(
-        "SELECT {}, m.global_epoch, coalesce(e.epoch, 0), s.guid IS NOT NULL, {}{selection} \
+        "SELECT {ASKED}.place, {}, m.global_epoch, coalesce(e.epoch, 0), s.guid IS NOT NULL, \
+         {}{selection} \
          FROM {{s}}.meta AS m \
-         LEFT JOIN {{s}}.users AS e ON e.user_id = $2 \
-         LEFT JOIN {{s}}.sessions AS s ON s.user_id = $2 AND s.guid = $3 ",
+         CROSS JOIN {asked} AS {ASKED}(user_id, guid, {ASKED_ID}, place) \
+         LEFT JOIN {{s}}.users AS e ON e.user_id = {ASKED}.user_id \
+         LEFT JOIN {{s}}.sessions AS s ON s.user_id = {ASKED}.user_id AND s.guid = {ASKED}.guid ",
         now!(),
         columns!()
     );
@@ -62,25 +79,44 @@ pub(crate) const DEVICES: &str = concat!(
 
 pub(crate) const LEASE: &str = "SELECT lease_given_us, lease_waited_us FROM {s}.meta WHERE id = 1";
 
-pub(crate) fn lookup<'a>(db: Db<'a>, (user, guid): &'a (UserId, Guid)) -> Work<'a, Snapshot> {
+/// Answers each of what is asked, in its order. Damage of one row is the answer for that row.
+pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<LookupAnswer>> {
     Box::pin(async move {
-        let (name, guid) = (user.as_str(), guid.as_uuid());
-        let found = match &db.sql.users {
-            Some(users) => {
-                let id = users.id_value(user);
-                db.one(&db.sql.lookup, &[&db.offset_us, &name, guid, &*id]).await?
+        let users = db.sql.users.as_ref();
+        let found = match asked {
+            [(user, guid)] => {
+                let id = users::id_value(users, user);
+                let what: Params<'_> = &[&db.offset_us, &user.as_str(), guid.as_uuid(), &*id];
+                db.query(&db.sql.lookup_one, what).await?
             }
-            None => db.one(&db.sql.lookup, &[&db.offset_us, &name, guid]).await?,
+            many => {
+                let names: Vec<&str> = many.iter().map(|(user, _)| user.as_str()).collect();
+                let guids: Vec<&Uuid> = many.iter().map(|(_, guid)| guid.as_uuid()).collect();
+                let ids = users::id_values(users, &names);
+                db.query(&db.sql.lookup_many, &[&db.offset_us, &names, &guids, &*ids]).await?
+            }
         };
-        Ok(Snapshot {
-            now: column::<Instant>(&found, 0)?.0,
-            epochs: Epochs { global: column(&found, 1)?, user: column(&found, 2)? },
-            row: if column(&found, 3)? { Some(row::decode(&found, 4)?) } else { None },
-            user: match &db.sql.users {
-                Some(_) => users::decode(&found, 4 + COLUMNS)?,
-                None => UserState::NotAsked,
-            },
-        })
+        let mut answers: Vec<Option<LookupAnswer>> = asked.iter().map(|_| None).collect();
+        for row in &found {
+            let place = usize::try_from(column::<i64>(row, 0)?).unwrap_or(0);
+            if let Some(answer) = place.checked_sub(1).and_then(|place| answers.get_mut(place)) {
+                *answer = Some(snapshot(row, users).map_err(Fault::told));
+            }
+        }
+        let missing = || Err(crate::db::no_meta());
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect())
+    })
+}
+
+fn snapshot(row: &Row, users: Option<&JoinedUsers>) -> Result<Snapshot, Fault> {
+    Ok(Snapshot {
+        now: column::<Instant>(row, 1)?.0,
+        epochs: Epochs { global: column(row, 2)?, user: column(row, 3)? },
+        row: if column(row, 4)? { Some(row::decode(row, 5)?) } else { None },
+        user: match users {
+            Some(_) => users::decode(row, 5 + COLUMNS)?,
+            None => UserState::NotAsked,
+        },
     })
 }
 

@@ -6,14 +6,14 @@ use logout_all::{
     By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, UserId,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
-        Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Remint, Rotation,
+        StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use uuid::Uuid;
 
 use crate::{
-    PostgresStoreBuilder, Server,
+    PostgresStoreBuilder, Server, coalesce,
     db::Schema,
     end, journal,
     lane::{Lane, Repeat, Shared},
@@ -40,7 +40,8 @@ use crate::{
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) lookups: Lane,
+    pub(crate) lookups: Arc<Lookups>,
+    pub(crate) reads: Lane,
     pub(crate) writes: Lane,
     pub(crate) endings: Lane,
     pub(crate) turns: Turns,
@@ -77,24 +78,26 @@ impl fmt::Debug for PostgresStore {
 
 impl SessionStore for PostgresStore {
     fn info(&self) -> StoreInfo {
-        let (lookups, writes, endings) =
-            (self.lookups.connections(), self.writes.connections(), self.endings.connections());
+        let lookups = coalesce::CONNECTIONS;
+        let (reads, writes, endings) =
+            (self.reads.connections(), self.writes.connections(), self.endings.connections());
         StoreInfo {
             name: "postgres",
             version: self.home.version.clone(),
             connections: format!(
-                "at most {} ({lookups} for lookups, {writes} for writes, {endings} for endings)",
-                lookups + writes + endings
+                "at most {} ({lookups} for lookups, {reads} for other reads, {writes} for writes, \
+                 {endings} for endings)",
+                lookups + reads + writes + endings
             ),
         }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.lookups.run(&self.shared, Repeat::Always, (), lookup::lease).await.map(drop)
+        self.reads.run(&self.shared, Repeat::Always, (), lookup::lease).await.map(drop)
     }
 
     async fn epochs(&self, user: Option<&UserId>) -> Result<TicketEpochs, StoreError> {
-        self.lookups.run(&self.shared, Repeat::Always, (user.cloned(),), lookup::epochs).await
+        self.reads.run(&self.shared, Repeat::Always, (user.cloned(),), lookup::epochs).await
     }
 
     async fn insert(&self, login: &NewSession) -> Result<Inserted, StoreError> {
@@ -103,8 +106,7 @@ impl SessionStore for PostgresStore {
     }
 
     async fn lookup(&self, user: &UserId, guid: Guid) -> Result<Snapshot, StoreError> {
-        let asked = (user.clone(), guid);
-        self.lookups.run(&self.shared, Repeat::Always, asked, lookup::lookup).await
+        self.lookups.lookup(user, guid).await
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<Swap, StoreError> {
@@ -134,7 +136,7 @@ impl SessionStore for PostgresStore {
     }
 
     async fn devices(&self, user: &UserId) -> Result<DeviceRows, StoreError> {
-        self.lookups.run(&self.shared, Repeat::Always, user.clone(), lookup::devices).await
+        self.reads.run(&self.shared, Repeat::Always, user.clone(), lookup::devices).await
     }
 
     async fn end(&self, ending: &Ending) -> Result<Ended, StoreError> {
@@ -159,12 +161,12 @@ impl SessionStore for PostgresStore {
     }
 
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
-        self.lookups.run(&self.shared, Repeat::Always, (after, limit), journal::page).await
+        self.reads.run(&self.shared, Repeat::Always, (after, limit), journal::page).await
     }
 
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         let asked = (user.clone(), limit);
-        self.lookups.run(&self.shared, Repeat::Always, asked, journal::history).await
+        self.reads.run(&self.shared, Repeat::Always, asked, journal::history).await
     }
 
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {

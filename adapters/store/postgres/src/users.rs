@@ -16,6 +16,11 @@ use crate::{
     row::column,
 };
 
+/// What the statement of the lookups calls the rows that are asked for, and the user's id in them.
+/// A name that no table of an application has.
+pub(crate) const ASKED: &str = "logout_all_asked";
+pub(crate) const ASKED_ID: &str = "person_id";
+
 /// A users table that was found fit to be joined.
 #[derive(Clone, Debug)]
 pub(crate) struct JoinedUsers {
@@ -79,8 +84,9 @@ impl JoinedUsers {
         Ok(joined)
     }
 
-    /// The join that finds the user whose id is `$4`. The condition stands in a subquery of its
-    /// own, where no name means a column of ours.
+    /// The join that finds the user of each row that is asked for. The condition stands in a
+    /// subquery of its own, where no name means a column of ours: it was checked to be SQL over the
+    /// table's own.
     pub(crate) fn join(&self) -> String {
         let Self { table, id, .. } = self;
         let condition = self.users.active_condition().unwrap_or("true");
@@ -91,33 +97,27 @@ impl JoinedUsers {
         } else {
             format!("(SELECT to_jsonb(d) FROM (SELECT {}) AS d)::text", names.join(", "))
         };
+        let asked = format!("{ASKED}.{ASKED_ID}");
         let is = match self.kind {
-            IdKind::Integer => format!("{id} = $4::bigint"),
+            IdKind::Integer | IdKind::Uuid => format!("{id} = {asked}"),
             // The first comparison finds the row by the column's own index, whose collation may
             // fold case; the second one does not.
             IdKind::Text => {
-                format!("{id} = $4::text AND {id}::text COLLATE \"C\" = $4::text COLLATE \"C\"")
+                format!("{id} = {asked} AND {id}::text COLLATE \"C\" = {asked} COLLATE \"C\"")
             }
-            IdKind::Uuid => format!("{id} = $4::uuid"),
         };
         format!(
-            "LEFT JOIN (SELECT (\n{condition}\n) IS TRUE AS active, {data} AS data \
+            "LEFT JOIN LATERAL (SELECT (\n{condition}\n) IS TRUE AS active, {data} AS data \
              FROM {table} WHERE {is}) AS person ON true"
         )
     }
 
-    /// The value for `$4`: NULL, which finds nobody, for what is not the one text of an id.
-    pub(crate) fn id_value(&self, user: &UserId) -> Box<dyn ToSql + Sync + Send> {
-        let text = user.as_str();
+    /// The type of an id's value.
+    pub(crate) fn id_type(&self) -> &'static str {
         match self.kind {
-            IdKind::Text => Box::new(text.to_owned()),
-            IdKind::Integer => {
-                Box::new(text.parse::<i64>().ok().filter(|number| number.to_string() == text))
-            }
-            IdKind::Uuid => {
-                let uuid = Uuid::try_parse(text).ok();
-                Box::new(uuid.filter(|uuid| uuid.hyphenated().to_string() == text))
-            }
+            IdKind::Integer => "bigint",
+            IdKind::Text => "text",
+            IdKind::Uuid => "uuid",
         }
     }
 
@@ -137,6 +137,36 @@ impl JoinedUsers {
             }
         }
     }
+}
+
+/// A value on its way into a statement.
+type Value<'a> = Box<dyn ToSql + Sync + Send + 'a>;
+
+/// The id as the column has it: NULL, which finds nobody, for what is not the one text of an id;
+/// its text where no table is joined.
+pub(crate) fn id_value<'a>(users: Option<&JoinedUsers>, user: &'a UserId) -> Value<'a> {
+    match users.map_or(IdKind::Text, |users| users.kind) {
+        IdKind::Text => Box::new(user.as_str()),
+        IdKind::Integer => Box::new(integer(user.as_str())),
+        IdKind::Uuid => Box::new(uuid(user.as_str())),
+    }
+}
+
+/// The same for many, as an array.
+pub(crate) fn id_values<'a>(users: Option<&JoinedUsers>, names: &'a [&'a str]) -> Value<'a> {
+    match users.map_or(IdKind::Text, |users| users.kind) {
+        IdKind::Text => Box::new(names),
+        IdKind::Integer => Box::new(names.iter().map(|name| integer(name)).collect::<Vec<_>>()),
+        IdKind::Uuid => Box::new(names.iter().map(|name| uuid(name)).collect::<Vec<_>>()),
+    }
+}
+
+fn integer(text: &str) -> Option<i64> {
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+}
+
+fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|uuid| uuid.hyphenated().to_string() == text)
 }
 
 /// Reads what [`JoinedUsers::join`] brings, from the column at `first` on.

@@ -52,7 +52,8 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How many threads read, each with a connection of its own: 2 until set, 1 to 64.
+    /// How many threads answer verifications, each with a connection of its own: 2 until set, 1 to
+    /// 64. One more answers the other reads.
     ///
     /// A lookup takes some microseconds: more than two pay only where the file is much larger than
     /// the memory.

@@ -8,7 +8,7 @@ use logout_all::{StoreError, StoreErrorKind};
 use crate::{
     SqliteStore, SqliteStoreBuilder,
     fault::{Fault, store_error},
-    lane::{LOCK_WAIT, ReadLane, WriteLane},
+    lane::{LOCK_WAIT, ReadLane, WriteLane, lookups},
     lookup::Lookup,
     migrate,
     users::JoinedUsers,
@@ -33,13 +33,14 @@ pub(crate) fn connect(builder: &SqliteStoreBuilder) -> Result<SqliteStore, Store
         None => None,
     };
     let lookup = Lookup::new(users);
-    lookup.prepare(&writer)?;
+    // Whether every table that it joins is there: told now, not by the first request.
+    drop(lookup.prepare(&writer)?);
     let readers: Vec<_> =
         (0..builder.readers).map(|_| open_reader(&path)).collect::<Result<_, _>>()?;
     Ok(SqliteStore {
-        reads: Arc::new(ReadLane::start(readers, &builder.clock)?),
+        lookups: Arc::new(lookups::start(readers, lookup, &builder.clock)?),
+        reads: Arc::new(ReadLane::start(open_reader(&path)?, &builder.clock)?),
         writes: Arc::new(WriteLane::start(writer, &builder.clock)?),
-        lookup: Arc::new(lookup),
         clock: builder.clock.clone(),
         path: path.into(),
         readers: builder.readers,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use deadpool_sqlite::rusqlite::{Connection, OptionalExtension, Row, params};
+use deadpool_sqlite::rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use logout_all::{
     Epochs, Guid, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
     scheme::to_micros,
@@ -37,20 +37,21 @@ impl Lookup {
         Self { sql, users }
     }
 
-    /// Whether every table that it joins is there: told at start-up, not by the first request.
-    pub(crate) fn prepare(&self, connection: &Connection) -> Result<(), StoreError> {
-        let prepared = connection.prepare(&self.sql);
-        prepared.map(drop).map_err(|error| Fault::from(error).told())
+    /// The statement, for one batch; or the reason why it cannot be, as a table that is not there.
+    pub(crate) fn prepare<'a>(
+        &self,
+        connection: &'a Connection,
+    ) -> Result<CachedStatement<'a>, StoreError> {
+        connection.prepare_cached(&self.sql).map_err(|error| Fault::from(error).told())
     }
 
     pub(crate) fn run(
         &self,
-        connection: &Connection,
+        statement: &mut CachedStatement<'_>,
         now: SystemTime,
         user: &UserId,
         guid: Guid,
     ) -> Result<Snapshot, Fault> {
-        let mut statement = connection.prepare_cached(&self.sql)?;
         statement.raw_bind_parameter(1, user.as_str())?;
         statement.raw_bind_parameter(2, row::bytes(guid.as_uuid()))?;
         if let Some(users) = &self.users {

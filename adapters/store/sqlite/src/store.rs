@@ -7,17 +7,15 @@ use logout_all::{
     By, Clock, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, UserId,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
-        Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Remint, Rotation,
+        StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 
 use crate::{
     SqliteStoreBuilder, end, journal,
     lane::{ReadLane, Urgency, WriteLane},
-    login,
-    lookup::{self, Lookup},
-    renew, sweep,
+    login, lookup, renew, sweep,
 };
 
 /// Sessions in a SQLite file. Cheap to clone; clones share the connections, which close when the
@@ -39,9 +37,9 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct SqliteStore {
+    pub(crate) lookups: Arc<Lookups>,
     pub(crate) reads: Arc<ReadLane>,
     pub(crate) writes: Arc<WriteLane>,
-    pub(crate) lookup: Arc<Lookup>,
     pub(crate) clock: Clock,
     /// Canonical: compared with the file of the application's connection.
     pub(crate) path: Arc<Path>,
@@ -67,7 +65,10 @@ impl SessionStore for SqliteStore {
         StoreInfo {
             name: "sqlite",
             version: rusqlite::version().to_owned(),
-            connections: format!("{} for reads, 1 for writes, endings first", self.readers),
+            connections: format!(
+                "{} for lookups, 1 for other reads, 1 for writes, endings first",
+                self.readers
+            ),
         }
     }
 
@@ -86,8 +87,7 @@ impl SessionStore for SqliteStore {
     }
 
     async fn lookup(&self, user: &UserId, guid: Guid) -> Result<Snapshot, StoreError> {
-        let (lookup, user) = (Arc::clone(&self.lookup), user.clone());
-        self.reads.run(move |db, now| lookup.run(db, now, &user, guid)).await
+        self.lookups.lookup(user, guid).await
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<Swap, StoreError> {

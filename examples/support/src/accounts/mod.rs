@@ -94,7 +94,7 @@ pub async fn open_postgres(
     let builder = PostgresStore::builder(database.clone())
         .users(users())
         // One server has some hundred for all; a demo needs few of them.
-        .lookup_connections(4)
+        .read_connections(4)
         .write_connections(4)
         .ending_connections(2)
         .danger_clock(clock);

@@ -115,13 +115,13 @@ async fn slow_queries_end_at_the_limit_and_are_over_at_once() {
     active(&sql, "lookup", 1).await;
     me(at, &bob).await.at_once();
     println!("a slow query is given up after {:?}", slow.await.unwrap().outage());
-    // All connections for lookups are taken: others wait for one, but not for long.
+    // Both connections for lookups are taken: others wait for one, but not for long.
     let mut slow = JoinSet::new();
     for _ in 0..16 {
         let ada = ada.clone();
         slow.spawn(async move { me(at, &ada).await });
     }
-    active(&sql, "lookup", 8).await;
+    active(&sql, "lookup", 2).await;
     let crowded = me(at, &bob).await;
     if crowded.status() == 503 {
         crowded.outage()

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod by_hand;
+mod coalesced;
 mod faults;
 mod measure;
 mod migration;
@@ -217,14 +218,20 @@ async fn a_row_reads_back_as_it_was_stored() {
     assert!(store.lookup(&user("eve"), row.guid).await.unwrap().row.is_none());
     let info = store.info();
     assert_eq!(info.name, "postgres");
-    assert_eq!(info.connections, "at most 20 (8 for lookups, 8 for writes, 4 for endings)");
+    assert_eq!(
+        info.connections,
+        "at most 18 (2 for lookups, 4 for other reads, 8 for writes, 4 for endings)"
+    );
     let sql = database.sql().await;
     let asked = "SELECT DISTINCT application_name FROM pg_stat_activity \
                  WHERE datname = current_database() AND application_name <> '' ORDER BY 1";
     end(&store, &row.user, Scope::All).await.unwrap();
     let names: Vec<String> =
         sql.query(asked, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
-    assert_eq!(names, ["logout-all end", "logout-all lookup", "logout-all write"]);
+    assert_eq!(
+        names,
+        ["logout-all end", "logout-all lookup", "logout-all read", "logout-all write"]
+    );
 }
 
 #[tokio::test]
@@ -236,7 +243,7 @@ async fn settings_that_cannot_be_are_refused() {
         builder().schema("pg_mine"),
         builder().schema(""),
         builder().schema("s".repeat(64)),
-        builder().lookup_connections(0),
+        builder().read_connections(0),
         builder().write_connections(1001),
         builder().ending_connections(0),
     ] {

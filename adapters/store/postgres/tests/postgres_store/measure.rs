@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use logout_all::{By, EndReason, Guid, SessionStore, UserAgent, store::Touch};
 use logout_all_postgres::Users;
-use logout_all_postgres::tokio_postgres::Client;
+use logout_all_postgres::tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::{Database, sign_in, touch_of, user};
 
@@ -16,7 +16,7 @@ fn accounts() -> Users {
 }
 
 /// "`EXPLAIN` in a test shows that a verification is primary-key lookups only (session, epochs,
-/// user)."
+/// user)": by itself, and together with others.
 #[tokio::test]
 async fn a_verification_is_lookups_by_key_only() {
     let database = Database::migrated().await;
@@ -24,34 +24,54 @@ async fn a_verification_is_lookups_by_key_only() {
     sql.batch_execute(ACCOUNTS).await.unwrap();
     let store = database.builder().users(accounts()).connect().await.unwrap();
     let row = sign_in(&store, &user(42)).await;
-    store.lookup(&row.user, row.guid).await.unwrap();
-    // The statement as the server has it, planned as the store's connections plan.
-    let asked = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
-                 AND query LIKE '%AS person%' AND pid <> pg_backend_pid()";
-    let statement: String = sql.query_one(asked, &[]).await.unwrap().get(0);
+    // Planned as the store's connections plan, for however many sessions.
     sql.batch_execute(
-        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off",
+        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+         SET plan_cache_mode = force_generic_plan; SET jit = off",
     )
     .await
     .unwrap();
-    sql.batch_execute(&format!("PREPARE lookup AS {statement}")).await.unwrap();
-    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE lookup (0, '42', '{}', 42)", row.guid);
+
+    store.lookup(&row.user, row.guid).await.unwrap();
+    let arguments = format!("0, '42', '{}', 42", row.guid);
+    let plan = plan(&sql, "one", &arguments).await;
+    assert_eq!(by_key(&plan), plan.matches("Scan").count(), "{plan}");
+
+    // Both wait by the time that somebody takes them.
+    let (own, other) =
+        tokio::join!(store.lookup(&row.user, row.guid), store.lookup(&row.user, Guid::random()));
+    assert!(own.unwrap().row.is_some() && other.unwrap().row.is_none());
+    let arguments = format!("0, '{{42}}', '{{{}}}', '{{42}}'", row.guid);
+    let plan = self::plan(&sql, "many", &arguments).await;
+    assert!(plan.contains("Function Scan on logout_all_asked"), "{plan}");
+    assert_eq!(by_key(&plan) + 1, plan.matches("Scan").count(), "{plan}");
+}
+
+/// The plan of the statement that a lookup used last, as the server has it.
+async fn plan(sql: &Client, name: &str, arguments: &str) -> String {
+    let asked = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
+                 AND query LIKE '%AS person%' AND pid <> pg_backend_pid()";
+    let statement: String = sql.query_one(asked, &[]).await.unwrap().get(0);
+    sql.batch_execute(&format!("PREPARE {name} AS {statement}")).await.unwrap();
+    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE {name} ({arguments})");
     let lines = sql.simple_query(&explain).await.unwrap();
-    let plan: Vec<String> = lines
-        .iter()
-        .filter_map(|line| match line {
-            logout_all_postgres::tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
-        })
-        .map(ToOwned::to_owned)
-        .collect();
-    let text = plan.join("\n");
-    for index in ["meta_pkey", "users_pkey", "sessions_pkey", "accounts_pkey"] {
-        assert!(text.contains(&format!("using {index}")), "{text}");
+    let lines = lines.iter().filter_map(|line| match line {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How many index scans there are: one for each table, and nothing that reads more.
+fn by_key(plan: &str) -> usize {
+    let indexes = ["meta_pkey", "users_pkey", "sessions_pkey", "accounts_pkey"];
+    for index in indexes {
+        assert!(plan.contains(&format!("using {index}")), "{plan}");
     }
-    let scans = plan.iter().filter(|line| line.contains("Scan")).count();
-    assert_eq!(scans, 4, "{text}");
-    assert!(!text.contains("Seq Scan"), "{text}");
+    for whole in ["Seq Scan", "Hash", "Merge", "Sort", "Materialize"] {
+        assert!(!plan.contains(whole), "{plan}");
+    }
+    indexes.len()
 }
 
 /// "A verification does one statement and no write, counted by the server."
@@ -79,6 +99,38 @@ async fn a_verification_is_one_statement_and_no_write() {
     }
     assert_eq!(counted[1][0] - counted[0][0], 100, "transactions: {counted:?}");
     assert_eq!([counted[0][1], counted[1][1]], [0, 0], "rows written: {counted:?}");
+}
+
+/// "64 concurrent lookups make far fewer statements", counted by the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lookups_at_once_share_statements() {
+    const CALLERS: i64 = 64;
+    const EACH: i64 = 25;
+    let database = Database::migrated().await;
+    let store = database.store().await;
+    let mut rows = Vec::new();
+    for number in 0..CALLERS {
+        rows.push(sign_in(&store, &user(number)).await);
+    }
+    drop(store);
+    let before = counters(&database).await;
+    let store = database.store().await;
+    let mut callers = tokio::task::JoinSet::new();
+    for row in rows {
+        let store = store.clone();
+        callers.spawn(async move {
+            for _ in 0..EACH {
+                let found = store.lookup(&row.user, row.guid).await.unwrap();
+                assert_eq!(found.row.as_ref(), Some(&row));
+            }
+        });
+    }
+    callers.join_all().await;
+    drop(store);
+    let after = counters(&database).await;
+    let statements = after[0] - before[0];
+    println!("{statements} statements for {} lookups", CALLERS * EACH);
+    assert!(statements < CALLERS * EACH / 4, "{statements}");
 }
 
 /// Transactions and rows written in this database, once every connection to it has closed and

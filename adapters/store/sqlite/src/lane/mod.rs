@@ -1,15 +1,21 @@
 //! The threads that work on the file, and the queues before them.
 //!
 //! A lookup in SQLite takes some microseconds, less than handing it to a blocking task takes: so
-//! a few reader threads drain a queue, and one writer thread drains two, endings first, and
-//! commits what it drained together. No job is carried by a runtime: a stalled or stopped worker
+//! one or two threads drain the queue of the lookups, one that of the other reads, and one writer
+//! thread drains two, endings first, and commits what it drained together. No job is carried by a runtime: a stalled or stopped worker
 //! of an HTTP server delays nobody's logout.
 
+pub(crate) mod lookups;
 mod read;
 mod write;
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
+use deadpool_sqlite::rusqlite::{self, Connection};
 use logout_all::{StoreError, StoreErrorKind};
 pub(crate) use read::ReadLane;
 use tokio::sync::oneshot;
@@ -45,6 +51,28 @@ async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Result<T
         let message = "SQLite did not answer within 4 s; the operation may be repeated";
         StoreError::new(StoreErrorKind::TimedOut, message)
     })
+}
+
+/// Works a batch off. A panic drops its jobs, whose callers are told so, and nothing else.
+fn guarded(connection: &Connection, what: &str, work: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        tracing::error!("{what} of the SQLite session store panicked");
+    }
+    if !connection.is_autocommit() {
+        let end = || connection.prepare_cached("ROLLBACK")?.execute([]);
+        if end().is_err() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+/// Begins a read transaction: its first read takes the snapshot.
+fn begin(connection: &Connection) -> Result<(), StoreError> {
+    let begin = || -> rusqlite::Result<()> {
+        connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+        Ok(())
+    };
+    begin().map_err(|error| Fault::from(error).told())
 }
 
 fn no_turn() -> StoreError {

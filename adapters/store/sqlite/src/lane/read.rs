@@ -1,24 +1,24 @@
-//! Reader threads: each drains the queue and answers what it drained from one snapshot.
+//! Reads other than lookups: a thread drains their queue and answers what it drained from one
+//! snapshot.
 
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Instant, SystemTime},
 };
 
-use deadpool_sqlite::rusqlite::{self, Connection};
+use deadpool_sqlite::rusqlite::Connection;
 use logout_all::{Clock, StoreError};
 use tokio::sync::oneshot;
 
-use super::{Answer, QUEUE, TURN_WAIT, answered, no_thread, no_turn, too_many};
+use super::{Answer, QUEUE, TURN_WAIT, answered, begin, guarded, no_thread, no_turn, too_many};
 use crate::fault::Fault;
 
-/// How many jobs one thread answers from one snapshot.
+/// How many jobs are answered from one snapshot.
 const BATCH: usize = 64;
 
-/// The queue of reads. Dropping it ends its threads, once they have answered what waits.
+/// The queue of reads. Dropping it ends its thread, once it has answered what waits.
 pub(crate) struct ReadLane {
     shared: Arc<Shared>,
 }
@@ -45,17 +45,14 @@ struct Job {
 type Snapshot<'a> = Result<(&'a Connection, SystemTime), Fault>;
 
 impl ReadLane {
-    /// Starts a thread for each connection.
-    pub(crate) fn start(connections: Vec<Connection>, clock: &Clock) -> Result<Self, StoreError> {
+    pub(crate) fn start(connection: Connection, clock: &Clock) -> Result<Self, StoreError> {
         let shared = Arc::<Shared>::default();
         let lane = Self { shared: Arc::clone(&shared) };
-        for (number, connection) in connections.into_iter().enumerate() {
-            let (shared, clock) = (Arc::clone(&shared), clock.clone());
-            thread::Builder::new()
-                .name(format!("logout-all-read-{number}"))
-                .spawn(move || shared.work(&connection, &clock))
-                .map_err(no_thread)?;
-        }
+        let clock = clock.clone();
+        thread::Builder::new()
+            .name("logout-all-read".to_owned())
+            .spawn(move || shared.work(&connection, &clock))
+            .map_err(no_thread)?;
         Ok(lane)
     }
 
@@ -98,14 +95,7 @@ impl Shared {
 
     fn work(&self, connection: &Connection, clock: &Clock) {
         while let Some(jobs) = self.next() {
-            // A panic drops the jobs of this batch, whose callers are told so, and nothing else.
-            let outcome = catch_unwind(AssertUnwindSafe(|| answer(connection, clock, jobs)));
-            if outcome.is_err() {
-                tracing::error!("a read of the SQLite session store panicked");
-            }
-            if !connection.is_autocommit() {
-                let _ = connection.execute_batch("ROLLBACK");
-            }
+            guarded(connection, "a read", || answer(connection, clock, jobs));
         }
     }
 
@@ -139,12 +129,4 @@ fn answer(connection: &Connection, clock: &Clock, jobs: Vec<Job>) {
             Err(error) => Err(Fault::Store(error.clone())),
         });
     }
-}
-
-fn begin(connection: &Connection) -> Result<(), StoreError> {
-    let begin = |connection: &Connection| -> rusqlite::Result<()> {
-        connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
-        Ok(())
-    };
-    begin(connection).map_err(|error| Fault::from(error).told())
 }

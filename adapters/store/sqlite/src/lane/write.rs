@@ -6,7 +6,6 @@
 
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Instant, SystemTime},
@@ -16,7 +15,7 @@ use deadpool_sqlite::rusqlite::{self, Connection};
 use logout_all::{Clock, StoreError, StoreErrorKind};
 use tokio::sync::oneshot;
 
-use super::{Answer, QUEUE, TURN_WAIT, answered, no_thread, no_turn, too_many};
+use super::{Answer, QUEUE, TURN_WAIT, answered, guarded, no_thread, no_turn, too_many};
 use crate::fault::Fault;
 
 /// How many jobs share a commit: an ending waits for no more than these.
@@ -122,14 +121,7 @@ impl Shared {
 
     fn work(&self, connection: &Connection, clock: &Clock) {
         while self.wait() {
-            // A panic drops the jobs of this batch, whose callers are told so, and nothing else.
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.batch(connection, clock)));
-            if outcome.is_err() {
-                tracing::error!("a write of the SQLite session store panicked");
-            }
-            if !connection.is_autocommit() {
-                let _ = connection.execute_batch("ROLLBACK");
-            }
+            guarded(connection, "a write", || self.batch(connection, clock));
         }
     }
 

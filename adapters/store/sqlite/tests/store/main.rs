@@ -4,6 +4,7 @@
 // Helpers of tests are no tests by their attribute.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod coalesced;
 mod damage;
 mod migration;
 mod sharing;
@@ -112,7 +113,10 @@ async fn a_row_reads_back_as_it_was_stored() {
     let info = store.info();
     assert_eq!(info.name, "sqlite");
     assert!(info.version.starts_with("3."), "{info:?}");
-    assert!(info.connections.starts_with("1 for reads, 1 for writes"), "{info:?}");
+    assert!(
+        info.connections.starts_with("1 for lookups, 1 for other reads, 1 for writes"),
+        "{info:?}"
+    );
 }
 
 #[tokio::test]
