@@ -14,7 +14,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use crate::{line::Line, shared::Shared, store::VERB_WAIT};
 
-/// How many calls are under way at once.
+/// How many calls are under way at once: while one is answered, the next is on its way.
 const UNDER_WAY: usize = 2;
 /// How many sessions one call looks up at most: it holds the server up for so long.
 const TOGETHER: usize = 64;

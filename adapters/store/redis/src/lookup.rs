@@ -28,13 +28,15 @@ impl Shared {
         for (user, guid) in asked {
             call.add(self.keys.of_session(user), guid.to_string());
         }
-        for _ in 0..READS {
-            if let Some(answers) = self.snapshots(asked, self.ask(line, &call).await?)? {
-                return Ok(answers);
+        let mut tried = 1;
+        loop {
+            match self.snapshots(asked, self.ask(line, &call).await?)? {
+                Some(answers) => return Ok(answers),
+                None if tried < READS => self.make(line).await?,
+                None => return Err(lost().into()),
             }
-            self.make(line).await?;
+            tried += 1;
         }
-        Err(lost().into())
     }
 
     /// None where there is no store.
