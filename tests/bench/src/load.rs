@@ -4,18 +4,20 @@
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{
     Request, StatusCode,
     client::conn::http1::{SendRequest, handshake},
-    header::{HOST, HeaderName, HeaderValue},
+    header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use rlt::{BenchSuite, IterInfo, IterReport, Status, cli::BenchCli};
 use tokio::net::TcpStream;
+
+use crate::world;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -24,32 +26,50 @@ pub(crate) struct Arguments {
     /// The path that is asked for.
     #[arg(long, default_value = "/me")]
     path: String,
-    /// The header that says who asks.
-    #[arg(long, default_value = "authorization")]
-    header: String,
-    /// Its values, one on each line; each request takes another.
-    #[arg(long)]
-    values: PathBuf,
+    #[command(flatten)]
+    who: Who,
     #[command(flatten)]
     bench: BenchCli,
 }
 
+/// Who asks: each request is another's.
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Who {
+    /// Those who are active, of so many sessions, with their tokens.
+    #[arg(long)]
+    sessions: Option<u32>,
+    /// Those whose cookies stand in a file, one on each line.
+    #[arg(long)]
+    cookies: Option<PathBuf>,
+}
+
 pub(crate) async fn load(arguments: Arguments) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(&arguments.values)
-        .with_context(|| format!("cannot read {}", arguments.values.display()))?;
-    let values: Result<Vec<_>, _> = text.lines().map(HeaderValue::from_str).collect();
+    let (header, values) = arguments.who.values()?;
+    let values: Result<Arc<[_]>, _> =
+        values.iter().map(|text| HeaderValue::from_str(text)).collect();
     let values = values?;
-    if values.is_empty() {
-        bail!("{} has no line", arguments.values.display());
-    }
+    ensure!(!values.is_empty(), "nobody is there to ask");
     let asking = Asking {
         host: HeaderValue::from_str(&arguments.address)?,
         address: arguments.address,
         path: arguments.path,
-        header: arguments.header.parse()?,
-        values: values.into(),
+        header,
+        values,
     };
     rlt::cli::run(arguments.bench, asking).await
+}
+
+impl Who {
+    /// The header that says who asks, and what it says.
+    fn values(self) -> anyhow::Result<(HeaderName, Vec<String>)> {
+        let Some(file) = self.cookies else {
+            return Ok((AUTHORIZATION, world::tokens(self.sessions.unwrap_or(0))?));
+        };
+        let text = std::fs::read_to_string(&file);
+        let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+        Ok((COOKIE, text.lines().map(ToOwned::to_owned).collect()))
+    }
 }
 
 #[derive(Clone)]

@@ -21,7 +21,16 @@ pub(super) fn table(report: &Report) -> String {
     );
     let mut table = Table::new();
     table.load_preset(ASCII_MARKDOWN);
-    table.set_header(["", "what", "median (spread)", "against", "ratio (spread)", "target", "met", ""]);
+    table.set_header([
+        "",
+        "what",
+        "median (spread)",
+        "against",
+        "ratio (spread)",
+        "target",
+        "met",
+        "",
+    ]);
     for (section, rows) in &report.sections {
         for row in rows {
             table.add_row(cells(&section.to_string(), row));

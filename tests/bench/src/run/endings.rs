@@ -13,7 +13,8 @@ use crate::report::{Row, Target};
 
 /// How many devices a user has who logs out, how often that is measured in a round, and what it may
 /// cost.
-const CASES: [(u32, u32, f64); 4] = [(1, 60, 1.5), (10, 60, 1.5), (100, 30, 1.5), (10_000, 1, 15.0)];
+const CASES: [(u32, u32, f64); 4] =
+    [(1, 60, 1.5), (10, 60, 1.5), (100, 30, 1.5), (10_000, 1, 15.0)];
 
 /// Users of one round and number of devices, with their sessions, and rows for the bare DELETE.
 const FILL: &str = "

@@ -87,9 +87,9 @@ fn with_database(url: &str, name: &str) -> anyhow::Result<String> {
 }
 
 /// A SQLite file with so many users and sessions.
-pub(super) async fn sqlite(folder: &Path, sessions: u32) -> anyhow::Result<PathBuf> {
+pub(super) async fn sqlite(folder: &Path, purpose: &str, sessions: u32) -> anyhow::Result<PathBuf> {
     println!("filling SQLite with {sessions} sessions");
-    let path = folder.join(format!("{sessions}.db"));
+    let path = folder.join(format!("{purpose}.db"));
     SqliteStore::builder(&path).migrate().await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
     let text = include_str!("fill/sqlite.sql").replace("$NOW", &now.to_string());

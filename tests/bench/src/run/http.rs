@@ -1,10 +1,6 @@
 //! Servers under load: the bare frameworks, what others do, and this library over each store.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -14,13 +10,12 @@ use super::{
     cpu::Family,
     fill::{self, Database},
     peers,
-    server::{Asking, Server, load},
+    server::{Server, Turn, Who, load},
     turns::Rounds,
 };
 use crate::{
     report::{Row, Target},
     serve::{Framework, What},
-    world,
 };
 
 /// Connections for the comparison with everything.
@@ -35,8 +30,7 @@ struct Servers {
 
 struct Contender {
     server: Server,
-    header: &'static str,
-    values: PathBuf,
+    who: Who,
     store: Option<Store>,
 }
 
@@ -108,8 +102,7 @@ async fn by_size(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         let database = Database::filled(bench, &format!("size_{size}"), *size).await?;
         let places = vec![format!("--postgres={}", database.url)];
         let server = Server::own(&["axum", "postgres"], &places).await?;
-        let values = tokens(bench, *size)?;
-        all.push(Contender { server, header: "authorization", values, store: None });
+        all.push(Contender { server, who: Who::Sessions(*size), store: None });
         databases.push(database);
     }
     let mut rates = vec![Rounds::default(); sizes.len()];
@@ -137,7 +130,7 @@ async fn by_size(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 impl Servers {
     async fn start(bench: &Bench, database: &Database) -> anyhow::Result<Self> {
         let (plan, folder) = (bench.plan, bench.folder.path());
-        let sqlite = fill::sqlite(folder, plan.fewer).await?;
+        let sqlite = fill::sqlite(folder, "http", plan.fewer).await?;
         fill::redis(&bench.arguments.redis, plan.fewer).await?;
         let places = |sessions: u32| {
             vec![
@@ -147,7 +140,6 @@ impl Servers {
                 format!("--sessions={sessions}"),
             ]
         };
-        let (many, fewer) = (tokens(bench, plan.sessions)?, tokens(bench, plan.fewer)?);
         let mut all = Vec::new();
         for framework in names::<Framework>() {
             for what in names::<What>() {
@@ -157,9 +149,9 @@ impl Servers {
                 }
                 println!("starting {framework}/{what}");
                 // In memory each server has all of them.
-                let (sessions, values) = match what.as_str() {
-                    "memory" | "redis" | "sqlite" => (plan.fewer, &fewer),
-                    _ => (plan.sessions, &many),
+                let sessions = match what.as_str() {
+                    "memory" | "redis" | "sqlite" => plan.fewer,
+                    _ => plan.sessions,
                 };
                 let server = Server::own(&[&framework, &what], &places(sessions)).await?;
                 let store = match what.as_str() {
@@ -167,8 +159,7 @@ impl Servers {
                     "redis" => Some(Store::Redis),
                     _ => None,
                 };
-                let values = values.clone();
-                all.push(Contender { server, header: "authorization", values, store });
+                all.push(Contender { server, who: Who::Sessions(sessions), store });
             }
         }
         if let Some(program) = &bench.arguments.peers {
@@ -216,9 +207,8 @@ impl Servers {
 }
 
 impl Contender {
-    async fn turn(&self, connections: u32, seconds: f64) -> anyhow::Result<super::server::Turn> {
-        let asking = Asking { header: self.header, values: &self.values };
-        let turn = load(&self.server.address, asking, connections, seconds).await;
+    async fn turn(&self, connections: u32, seconds: f64) -> anyhow::Result<Turn> {
+        let turn = load(&self.server.address, &self.who, connections, seconds).await;
         turn.with_context(|| format!("{} was asked", self.server.name))
     }
 }
@@ -242,8 +232,7 @@ async fn with_peers(
         if variant == "axum-login-postgres" {
             peers::fill(database, bench.plan.sessions).await?;
         }
-        let (server, values) = (peer.server, peer.cookies);
-        all.push(Contender { server, header: "cookie", values, store });
+        all.push(Contender { server: peer.server, who: Who::Cookies(peer.cookies), store });
     }
     Ok(all)
 }
@@ -273,12 +262,6 @@ async fn families(
     Ok((postgres, redis))
 }
 
-fn tokens(bench: &Bench, sessions: u32) -> anyhow::Result<PathBuf> {
-    let file = bench.folder.path().join(format!("tokens-{sessions}"));
-    std::fs::write(&file, world::tokens(sessions)?.join("\n"))?;
-    Ok(file)
-}
-
 /// Everything against its bare framework, and what else the targets name.
 fn at_usual(figures: &BTreeMap<String, Figures>) -> Vec<Row> {
     let mut rows = Vec::new();
@@ -296,7 +279,12 @@ fn at_usual(figures: &BTreeMap<String, Figures>) -> Vec<Row> {
             ("literal", None),
         ];
         for (what, target) in targets {
-            rows.extend(row(figures, &format!("{framework}/{what}"), &format!("{framework}/bare"), target));
+            rows.extend(row(
+                figures,
+                &format!("{framework}/{what}"),
+                &format!("{framework}/bare"),
+                target,
+            ));
         }
     }
     for peer in ["axum-login-memory", "axum-login-postgres", "actix-session-redis"] {

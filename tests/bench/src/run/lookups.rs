@@ -37,7 +37,7 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 /// Strict SQLite, 64 callers, against one thread on a connection of its own.
 async fn sqlite(bench: &Bench) -> anyhow::Result<Row> {
     let sessions = bench.plan.fewer;
-    let path = fill::sqlite(bench.folder.path(), sessions).await?;
+    let path = fill::sqlite(bench.folder.path(), "lookups", sessions).await?;
     let store = SqliteStore::builder(&path).users(serve::accounts()).connect().await?;
     let (mut ours, mut bare) = (Rounds::default(), Rounds::default());
     for _ in 0..bench.plan.rounds {
@@ -108,7 +108,10 @@ async fn by_store<S: SessionStore + Clone>(
         let (store, number) = (store.clone(), callers::shuffled(caller, turn) % sessions + 1);
         async move {
             let (user, guid, _) = world::ids(number);
-            ensure!(store.lookup(&user, guid).await?.row.is_some(), "session {number} is not there");
+            ensure!(
+                store.lookup(&user, guid).await?.row.is_some(),
+                "session {number} is not there"
+            );
             Ok(())
         }
     };

@@ -17,8 +17,8 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let Some(file) = &bench.arguments.token_bench else {
         return Ok(vec![Row::new("signature and claims", Rounds::default(), "NOT RUN")]);
     };
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let row = |(name, shown, most): &(&str, &str, Option<f64>)| {
         let of = |group: &str| {
             median(&text, group, name)
@@ -41,7 +41,8 @@ fn median(text: &str, group: &str, name: &str) -> Option<f64> {
     let mut lines = of_group.take_while(|line| !line.starts_with(['├', '╰']));
     let line = lines.find(|line| line.contains(&format!("─ {name} ")))?;
     // fastest │ slowest │ median │ mean │ samples │ iters; the first has the name before it.
-    let mut words = line.split('│').filter(|cell| !cell.trim().is_empty()).nth(2)?.split_whitespace();
+    let mut words =
+        line.split('│').filter(|cell| !cell.trim().is_empty()).nth(2)?.split_whitespace();
     let (number, unit): (f64, _) = (words.next()?.parse().ok()?, words.next()?);
     Some(match unit {
         "ns" => number / 1e3,

@@ -21,9 +21,10 @@ pub(crate) use turns::Rounds;
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::ValueEnum;
 
-use crate::report::{Report, Section};
+use crate::report::{Report, Row, Section};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -97,24 +98,31 @@ struct Bench {
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let plan = Plan::of(arguments.extent);
-    let chosen = |section: &Section| {
-        arguments.only.is_empty() || arguments.only.contains(section)
-    };
+    let chosen = |section: &Section| arguments.only.is_empty() || arguments.only.contains(section);
     let sections: Vec<Section> = Section::value_variants().iter().copied().filter(chosen).collect();
     let bench = Bench { plan, folder: tempfile::tempdir()?, arguments };
+    let mut failed = Vec::new();
     let mut report = Report::new(machine::describe(&bench).await?);
     for section in sections {
         println!("\n=== {section}");
         let rows = match section {
-            Section::Token => micro::measure(&bench)?,
-            Section::Http => http::measure(&bench).await?,
-            Section::Lookups => lookups::measure(&bench).await?,
-            Section::Endings => endings::measure(&bench).await?,
-            Section::Renewals => renewals::measure(&bench).await?,
-            Section::Size => size::measure(&bench).await?,
-            Section::Sweep => sweep::measure(&bench).await?,
+            Section::Token => micro::measure(&bench),
+            Section::Http => http::measure(&bench).await,
+            Section::Lookups => lookups::measure(&bench).await,
+            Section::Endings => endings::measure(&bench).await,
+            Section::Renewals => renewals::measure(&bench).await,
+            Section::Size => size::measure(&bench).await,
+            Section::Sweep => sweep::measure(&bench).await,
         };
+        // What the others measured is not lost.
+        let rows = rows.unwrap_or_else(|error| {
+            println!("{section} failed: {error:#}");
+            failed.push(section.to_string());
+            vec![Row::new("everything", Rounds::default(), "FAILED")]
+        });
         report.add(section, rows);
     }
-    report.write(&bench.arguments.out)
+    report.write(&bench.arguments.out)?;
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
+    Ok(())
 }

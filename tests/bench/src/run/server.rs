@@ -1,6 +1,6 @@
 //! A server that is measured: a process, its address, and the load on it.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -53,11 +53,12 @@ impl Server {
 }
 
 /// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asking<'a> {
-    pub(crate) header: &'a str,
-    /// A file of header values.
-    pub(crate) values: &'a Path,
+#[derive(Clone, Debug)]
+pub(crate) enum Who {
+    /// The active ones of so many sessions, with tokens.
+    Sessions(u32),
+    /// Those with the cookies in a file.
+    Cookies(PathBuf),
 }
 
 /// What one turn of load came to.
@@ -74,12 +75,16 @@ pub(crate) struct Turn {
 /// Asks a server for so many seconds over so many connections. Any answer but 200 is an error.
 pub(crate) async fn load(
     address: &str,
-    asking: Asking<'_>,
+    who: &Who,
     connections: u32,
     seconds: f64,
 ) -> anyhow::Result<Turn> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["load", address, "--header", asking.header, "--values"]).arg(asking.values);
+    command.args(["load", address]);
+    match who {
+        Who::Sessions(all) => command.args(["--sessions", &all.to_string()]),
+        Who::Cookies(file) => command.arg("--cookies").arg(file),
+    };
     command.args(["--quiet", "--output", "json", "--concurrency", &connections.to_string()]);
     command.args(["--warmup", &(connections * 4).to_string()]);
     command.args(["--duration", &format!("{}ms", seconds * 1000.0)]);

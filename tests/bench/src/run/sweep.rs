@@ -8,13 +8,10 @@ use logout_all::SessionStore;
 use super::{
     Bench, Extent,
     fill::Database,
-    server::{Asking, Server, load},
+    server::{Server, Who, load},
     turns::Rounds,
 };
-use crate::{
-    report::{Row, Target},
-    world,
-};
+use crate::report::{Row, Target};
 
 /// As the library does it.
 const BATCH: usize = 500;
@@ -39,13 +36,11 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     database.sql.batch_execute(&DEAD.replace("$N", &dead.to_string())).await?;
     let places = [format!("--postgres={}", database.url)];
     let server = Server::own(&["axum", "postgres"], &places).await?;
-    let values = bench.folder.path().join("tokens-sweep");
-    std::fs::write(&values, world::tokens(plan.fewer)?.join("\n"))?;
-    let asking = Asking { header: "authorization", values: &values };
+    let who = Who::Sessions(plan.fewer);
     let store = database.store().await?;
     let (mut quiet, mut beside, mut swept) = Default::default();
     for _ in 0..plan.rounds {
-        quiet_and_beside(&server, asking, plan.turn, &store, (&mut quiet, &mut beside, &mut swept))
+        quiet_and_beside(&server, &who, plan.turn, &store, (&mut quiet, &mut beside, &mut swept))
             .await?;
     }
     drop((server, store));
@@ -57,12 +52,12 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 
 async fn quiet_and_beside(
     server: &Server,
-    asking: Asking<'_>,
+    who: &Who,
     seconds: f64,
     store: &impl SessionStore,
     (quiet, beside, swept): (&mut Rounds, &mut Rounds, &mut Rounds),
 ) -> anyhow::Result<()> {
-    quiet.push(load(&server.address, asking, 64, seconds).await?.p99 * 1e3);
+    quiet.push(load(&server.address, who, 64, seconds).await?.p99 * 1e3);
     let mut gone = 0;
     let sweeping = async {
         loop {
@@ -71,7 +66,7 @@ async fn quiet_and_beside(
         }
     };
     let turn = tokio::select! {
-        turn = load(&server.address, asking, 64, seconds) => turn?,
+        turn = load(&server.address, who, 64, seconds) => turn?,
         failed = sweeping => return failed,
     };
     beside.push(turn.p99 * 1e3);

@@ -47,4 +47,3 @@ pub(super) async fn serve(router: Router) -> anyhow::Result<()> {
     });
     Ok(axum::serve(listener, router).await?)
 }
-

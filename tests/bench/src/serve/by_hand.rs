@@ -60,7 +60,8 @@ impl ByHand {
     async fn find(&self, claims: &Claims) -> anyhow::Result<Option<Me>> {
         let client = self.pool.get().await?;
         let find = client.prepare_cached(FIND).await?;
-        let found = client.query_opt(&find, &[&claims.sub, &claims.guid, &claims.ref_tok_id]).await?;
+        let found =
+            client.query_opt(&find, &[&claims.sub, &claims.guid, &claims.ref_tok_id]).await?;
         if self.what == What::Literal && found.is_some() {
             let seen = client.prepare_cached(SEEN).await?;
             client.execute(&seen, &[&claims.sub, &claims.guid]).await?;

@@ -96,7 +96,9 @@ pub(crate) async fn serve(Arguments { framework, what, places }: Arguments) -> a
             axum::serve(by_hand::router(what, &places)?).await
         }
         (What::Select | What::Literal, _) => bail!("{what:?} is there on axum only"),
-        (what, Framework::Axum) => axum::serve(axum::router(ours::guard(what, &places).await?)).await,
+        (what, Framework::Axum) => {
+            axum::serve(axum::router(ours::guard(what, &places).await?)).await
+        }
         (what, Framework::Actix) => actix::serve(ours::guard(what, &places).await?).await,
         (what, Framework::Rocket) => rocket::serve(ours::guard(what, &places).await?).await,
     }

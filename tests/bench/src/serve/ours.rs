@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use logout_all::{
-    DeviceLimit, Keys, Limits, MemoryStore, Persistence, SessionStore, Sessions, StoreError, UserAgent, UserData,
-    UserDirectory, UserId, UserState, Users,
+    DeviceLimit, Keys, Limits, MemoryStore, Persistence, SessionStore, Sessions, StoreError,
+    UserAgent, UserData, UserDirectory, UserId, UserState, Users,
     store::{Inserted, NewSession},
 };
 use logout_all_postgres::PostgresStore;

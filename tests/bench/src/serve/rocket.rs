@@ -38,7 +38,8 @@ impl<'r> FromRequest<'r> for Claims {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
         let value = request.headers().get_one("authorization");
         let decoder = request.rocket().state::<Arc<Decoder>>();
-        let claims = decoder.zip(value).and_then(|(decoder, value)| decoder.claims(value.as_bytes()));
+        let claims =
+            decoder.zip(value).and_then(|(decoder, value)| decoder.claims(value.as_bytes()));
         claims.map_or(Outcome::Error((Status::Unauthorized, ())), Outcome::Success)
     }
 }
@@ -68,4 +69,3 @@ pub(super) async fn serve(guard: Guard) -> anyhow::Result<()> {
     rocket.attach(opened).launch().await.map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(())
 }
-
