@@ -21,6 +21,15 @@ use crate::{
 /// Connections for the comparison with everything.
 const USUAL: u32 = 64;
 
+/// The variants of the peers' program, and what is behind each. actix-identity's documentation has two
+/// forms: with a deadline from the last visit, which writes in each request, and without one.
+const PEERS: [(&str, Option<Store>); 4] = [
+    ("axum-login-memory", None),
+    ("axum-login-postgres", Some(Store::Postgres)),
+    ("actix-session-redis", Some(Store::Redis)),
+    ("actix-session-redis-fixed", Some(Store::Redis)),
+];
+
 /// All servers, each with those who ask it; and the servers behind them.
 struct Servers {
     all: Vec<Contender>,
@@ -220,12 +229,7 @@ async fn with_peers(
     places: &[String],
 ) -> anyhow::Result<Vec<Contender>> {
     let mut all = Vec::new();
-    let peers = [
-        ("axum-login-memory", None),
-        ("axum-login-postgres", Some(Store::Postgres)),
-        ("actix-session-redis", Some(Store::Redis)),
-    ];
-    for (variant, store) in peers {
+    for (variant, store) in PEERS {
         println!("starting {variant}");
         let folder = bench.folder.path();
         let peer = peers::start(program, variant, &places[..2], folder).await?;
@@ -287,7 +291,7 @@ fn at_usual(figures: &BTreeMap<String, Figures>) -> Vec<Row> {
             ));
         }
     }
-    for peer in ["axum-login-memory", "axum-login-postgres", "actix-session-redis"] {
+    for (peer, _) in PEERS {
         match row(figures, peer, "axum/bare", None) {
             Some(row) => rows.push(row),
             None => rows.push(Row::new(peer, Rounds::default(), "NOT RUN")),
