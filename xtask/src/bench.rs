@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::cargo::{self, Workspace};
 use crate::run::{self, Ending};
-use crate::services::{Purpose, Service, Servers, Sources};
+use crate::services::{Purpose, Servers, Service, Sources};
 use crate::{demo, interrupt};
 
 /// A cold build, and then the measurement.

@@ -48,11 +48,7 @@ fn split(mut all: Vec<OsString>) -> Result<(&'static str, Vec<OsString>), String
 }
 
 /// Builds the program and asks cargo where it is, wherever the target folder may be.
-pub(crate) fn build(
-    manifest: &Path,
-    package: &str,
-    options: &[&str],
-) -> Result<PathBuf, String> {
+pub(crate) fn build(manifest: &Path, package: &str, options: &[&str]) -> Result<PathBuf, String> {
     let output = cargo::command()
         .args(["build", "--message-format", "json-render-diagnostics", "--package", package])
         .args(["--bin", package, "--manifest-path"])

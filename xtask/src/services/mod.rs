@@ -54,12 +54,7 @@ impl Service {
         }
     }
 
-    fn start(
-        self,
-        sources: Sources,
-        target: &Path,
-        purpose: Purpose,
-    ) -> Result<Server, String> {
+    fn start(self, sources: Sources, target: &Path, purpose: Purpose) -> Result<Server, String> {
         match self {
             Self::Postgres => postgres::start(sources.postgres_from, target, purpose),
             Self::Redis => redis::start(sources.redis_from, target),

@@ -323,8 +323,8 @@ fn row(
     base: &str,
     target: Option<Target>,
 ) -> Option<Row> {
-    let (own, bare) = (figures.get(name)?, figures.get(base)?);
-    let mut row = Row::new(name, own.rates.clone(), "/s").against(base, &bare.rates);
+    let (own, other) = (figures.get(name)?, figures.get(base)?);
+    let mut row = Row::new(name, own.rates.clone(), "/s").against(base, &other.rates);
     row.target = target;
     Some(row.note(note(own)))
 }

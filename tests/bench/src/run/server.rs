@@ -89,7 +89,7 @@ pub(crate) async fn load(
     command.args(["--warmup", &(connections * 4).to_string()]);
     command.args(["--duration", &format!("{}ms", seconds * 1000.0)]);
     let done = command.kill_on_drop(true).output();
-    let limit = Duration::from_secs_f64(seconds) + Duration::from_secs(60);
+    let limit = Duration::from_secs_f64(seconds) + Duration::from_mins(1);
     let output = timeout(limit, done).await.context("the load does not end")??;
     if !output.status.success() {
         bail!("the load failed: {}", String::from_utf8_lossy(&output.stderr));

@@ -27,6 +27,7 @@ fn nobody_asks() -> Json<Me> {
 }
 
 #[get("/me")]
+#[expect(clippy::needless_pass_by_value, reason = "a guard comes by value")]
 fn decoded(claims: Claims) -> Json<Me> {
     Json(Me::of(&claims.sub))
 }
@@ -45,7 +46,8 @@ impl<'r> FromRequest<'r> for Claims {
 }
 
 #[get("/me")]
-async fn me(session: AuthSession) -> Result<Json<Me>, AuthRejection> {
+#[expect(clippy::needless_pass_by_value, reason = "a guard comes by value")]
+fn me(session: AuthSession) -> Result<Json<Me>, AuthRejection> {
     Ok(Json(session.user::<Me>()?))
 }
 
