@@ -181,7 +181,7 @@ impl Sessions {
         let due = elapsed(row.last_seen_at, snapshot.now) >= granularity;
         let unconfirmed = row.confirmed_at.is_none();
         if due || unconfirmed {
-            self.touches().queue(touch_of(row, snapshot.now, unconfirmed, client));
+            self.touches().queue(touch_of(row, snapshot.now, unconfirmed, client), granularity);
         }
     }
 }
