@@ -175,7 +175,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// - **L80** It removes no live row, writes no journal, leaves the newest entry, and forgets no
     ///   epoch.
     /// - **L81** Of sweeps at once, on any nodes, one removes and counts a row; none fails because of
-    ///   another. None waits for another either: one that finds another under way may remove
-    ///   nothing. (So nodes need no leader.)
+    ///   another, and none waits for longer than one batch of another takes: one that finds another
+    ///   under way may remove nothing. (So nodes need no leader.)
     fn sweep(&self, limit: usize) -> impl Future<Output = Result<Swept, StoreError>> + Send;
 }
