@@ -6,7 +6,8 @@ use logout_all::{
 };
 
 use super::bench::{
-    Bench, DAY, HOUR, LIMITS, MINUTE, Store, Verdict, done, ensure, equal, rotation, touch, user,
+    Bench, DAY, HOUR, LIMITS, MINUTE, Store, Verdict, broken, done, ensure, equal, rotation, touch,
+    user,
 };
 
 const BRIEF: Limits = Limits { idle: HOUR, absolute: DAY, ..LIMITS };
@@ -173,7 +174,9 @@ pub(super) async fn l81_sweeps_at_once_remove_each_row_once(bench: &Bench) -> Ve
             if number < 3 {
                 let mut removed = 0;
                 loop {
-                    match store.sweep(3).await?.sessions {
+                    let swept = store.sweep(3).await;
+                    let told = |error| broken(format!("a sweep failed beside others: {error}"));
+                    match swept.map_err(told)?.sessions {
                         0 => return Ok(removed),
                         swept => removed += swept,
                     }
