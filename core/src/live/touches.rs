@@ -147,3 +147,58 @@ impl Touches {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+impl Touches {
+    /// The lock, as a test holds it.
+    pub(crate) fn held(&self) -> impl Sized {
+        self.lock()
+    }
+
+    pub(crate) fn all_is_written(&self) -> bool {
+        self.left(Line::Confirmations) + self.left(Line::Activity) == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheme::{Clock, Guid, UserId};
+
+    fn touch() -> Touch {
+        Touch {
+            user: UserId::new(1).unwrap(),
+            guid: Guid::random(),
+            ref_tok_id: RefTokId::random(),
+            seen_at: Clock::system().now(),
+            extension: None,
+            user_agent: None,
+            confirm: Confirm::No,
+        }
+    }
+
+    /// How long `queue` takes, where the touch is known already: by hand, in release.
+    #[test]
+    #[ignore = "a measurement"]
+    fn what_a_known_touch_costs() {
+        const EACH: u32 = 1_000_000;
+        let touches = Touches::default();
+        let known: Vec<Touch> = (0..10_000).map(|_| touch()).collect();
+        for threads in [1, 2, 4] {
+            let begun = Instant::now();
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        for at in 0..EACH as usize {
+                            let touch = known[at * 7919 % known.len()].clone();
+                            touches.queue(touch, Duration::from_mins(1));
+                        }
+                    });
+                }
+            });
+            let each = begun.elapsed() / (EACH * threads);
+            println!("{threads} threads: {each:?} each, of all of them");
+        }
+        println!("a touch is {} bytes", size_of::<Touch>());
+    }
+}

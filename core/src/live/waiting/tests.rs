@@ -245,6 +245,7 @@ fn no_more_is_written_than_can_be_remembered() {
             Taken::Nothing => panic!("something waits"),
         }
         waiting.written(Line::Activity);
+        assert!(written <= MOST_REMEMBERED, "{written} are written, and more");
     };
     assert_eq!(written, MOST_REMEMBERED);
     assert!(rest > Duration::ZERO && rest <= REMEMBERED);
