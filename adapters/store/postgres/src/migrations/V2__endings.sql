@@ -139,26 +139,48 @@ BEGIN
 END
 $$;
 
--- Removes dead rows and old journal entries, at most how_many of each, beside other sweepers.
-CREATE FUNCTION sweep(how_many bigint, kept interval, offset_us bigint, OUT dead bigint, OUT old bigint)
+-- Removes dead rows and old journal entries, at most how_many of each. It waits for nobody: a row
+-- that is locked is left for the next time, and of sweeps at once in one schema one works, while the
+-- others remove nothing. (The lock of the transaction is one number of the database's, made of this
+-- schema's store_id; it goes with its holder.)
+-- Expired rows are looked for from `since` on, and `reached` is where the next batch goes on, NULL
+-- after the last: what was removed stays in the index as long as an old snapshot may see it, a
+-- backup's say, and without a place to begin each batch would walk over all that were before it.
+CREATE FUNCTION sweep(how_many bigint, kept interval, offset_us bigint, since timestamptz,
+    OUT dead bigint, OUT old bigint, OUT reached timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
 DECLARE
     now_at    timestamptz := clock(offset_us);
     everybody bigint;
     more      bigint;
-    before    text := mark('library');
+    turn      bigint;
+    before    text;
 BEGIN
-    SELECT global_epoch INTO STRICT everybody FROM meta WHERE id = 1;
-    DELETE FROM sessions s USING (
-        SELECT user_id, guid FROM sessions WHERE expires_at <= now_at
-        ORDER BY expires_at LIMIT how_many FOR UPDATE SKIP LOCKED
-    ) AS d WHERE s.user_id = d.user_id AND s.guid = d.guid;
-    GET DIAGNOSTICS dead = ROW_COUNT;
-    DELETE FROM sessions s USING (
-        SELECT user_id, guid FROM sessions WHERE global_epoch < everybody
+    SELECT global_epoch, hashtextextended('logout_all sweep ' || store_id, 0)
+    INTO STRICT everybody, turn FROM meta WHERE id = 1;
+    dead := 0;
+    old := 0;
+    IF NOT pg_try_advisory_xact_lock(turn) THEN
+        RETURN;
+    END IF;
+    before := mark('library');
+    -- By their places in the table: no plan of a join is guessed for it.
+    WITH gone AS (
+        DELETE FROM sessions WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM sessions
+            WHERE expires_at <= now_at AND expires_at >= coalesce(since, '-infinity')
+            ORDER BY expires_at LIMIT how_many FOR UPDATE SKIP LOCKED
+        )) RETURNING expires_at
+    )
+    SELECT count(*), max(expires_at) INTO dead, reached FROM gone;
+    IF dead < how_many THEN
+        reached := NULL;
+    END IF;
+    DELETE FROM sessions WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM sessions WHERE global_epoch < everybody
         ORDER BY global_epoch LIMIT how_many - dead FOR UPDATE SKIP LOCKED
-    ) AS d WHERE s.user_id = d.user_id AND s.guid = d.guid;
+    ));
     GET DIAGNOSTICS more = ROW_COUNT;
     dead := dead + more;
     PERFORM mark(before);

@@ -21,6 +21,7 @@ mod permissions;
 mod proxy;
 mod replicas;
 mod server;
+mod sweeping;
 
 use std::time::Duration;
 
