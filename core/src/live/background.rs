@@ -89,12 +89,12 @@ impl Writer {
             tokio::time::sleep(AFTER_PANIC).await;
             writing = self.start(stopped.clone());
         }
-        let last = async {
+        let flushed = async {
             // What is under way is not begun a second time.
             let _ = (&mut writing).await;
             self.touches.flush(self.line, &*self.store, &self.events).await;
         };
-        if tokio::time::timeout(FLUSH_LIMIT, last).await.is_err() {
+        if tokio::time::timeout(FLUSH_LIMIT, flushed).await.is_err() {
             writing.abort();
         }
         let lost = self.touches.left(self.line);

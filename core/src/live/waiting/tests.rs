@@ -49,7 +49,7 @@ impl Waiting {
 #[test]
 fn what_is_written_is_not_written_again() {
     let mut waiting = Waiting::default();
-    let seen: Vec<Touch> = (0..BATCH as u64 * 10 + 1)
+    let seen: Vec<Touch> = (0..=BATCH as u64 * 10)
         .map(|n| touch(random(), n % 3, if n % 2 == 0 { Confirm::Yes } else { Confirm::No }))
         .collect();
     for touch in &seen {
@@ -210,7 +210,7 @@ fn what_waits_is_bounded() {
             }
         }
         assert!(full > 0);
-        assert_eq!(waiting.left(line) + full as usize, Waiting::MOST + 1);
+        assert_eq!(waiting.left(line) + usize::try_from(full).unwrap(), Waiting::MOST + 1);
         let bytes = waiting.line(line).bytes;
         let most = Waiting::MOST_BYTES + weight(&heavy(first));
         assert!(bytes <= most, "{bytes} bytes wait");
