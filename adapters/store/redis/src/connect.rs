@@ -9,6 +9,7 @@ use tokio::{runtime::Handle, task::JoinSet, time::timeout};
 use crate::{
     RedisStore, RedisStoreBuilder,
     cluster::{self, Routes},
+    coalesce,
     fault::Fault,
     info::ServerInfo,
     keys::{Keys, Layout, Whose},
@@ -50,11 +51,11 @@ pub(crate) async fn connect(builder: &RedisStoreBuilder) -> Result<RedisStore, S
             lines.map(Line::Cluster)
         }
     };
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         keys: Keys::new(&builder.prefix, layout),
         clock: builder.clock.clone(),
         global_epoch: AtomicI64::new(0),
-    };
+    });
     let opened = async {
         shared.make(&lookups).await?;
         shared.read(&lookups, Whose::Store, Which::Epochs).await
@@ -68,7 +69,11 @@ pub(crate) async fn connect(builder: &RedisStoreBuilder) -> Result<RedisStore, S
         Layout::Cluster => format!("{}, cluster", server.version),
     };
     let replicas = builder.replicas;
-    let inner = Inner { shared, runtime, lookups, writes, endings, replicas, version };
+    let together = match layout {
+        Layout::Server => Some(coalesce::start(&lookups, &shared, &runtime)),
+        Layout::Cluster => None,
+    };
+    let inner = Inner { shared, runtime, together, lookups, writes, endings, replicas, version };
     Ok(RedisStore { inner: Arc::new(inner) })
 }
 

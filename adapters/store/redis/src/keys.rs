@@ -86,6 +86,12 @@ impl Keys {
         }
     }
 
+    /// The user's epoch and sessions: what a lookup needs.
+    pub(crate) fn of_session(&self, user: &UserId) -> [String; 2] {
+        let tag = encoded(user.as_str());
+        ["epoch", "sessions"].map(|name| format!("{}:{{{tag}}}:{name}", self.prefix))
+    }
+
     /// What a script about them is given.
     pub(crate) fn of(&self, whose: Whose<'_>) -> Given {
         let tag = match whose {

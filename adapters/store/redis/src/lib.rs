@@ -32,6 +32,7 @@ mod readme {}
 mod builder;
 mod change;
 mod cluster;
+mod coalesce;
 mod connect;
 mod end;
 mod fault;
@@ -40,6 +41,7 @@ mod journal;
 mod keys;
 mod line;
 mod login;
+mod lookup;
 mod renew;
 mod row;
 mod script;

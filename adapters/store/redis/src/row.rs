@@ -1,7 +1,10 @@
 //! A session as its hash field holds it: a JSON array in a fixed order, about 300 bytes. Field names
 //! would double that.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use logout_all::{
     Guid, Label, Limits, Persistence, RefTokId, SessionRow, StoreError, StoreErrorKind, UserAgent,
@@ -11,35 +14,39 @@ use logout_all::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// Read without a copy where nothing in it is escaped.
+#[derive(Deserialize, Serialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// Instants and durations are microseconds, ids are UUIDs.
 #[derive(Deserialize, Serialize)]
-struct Packed(
-    String,         // ref_tok_id
-    Option<String>, // prev_ref_tok_id
-    u64,            // generation
-    i64,            // epoch
-    i64,            // global_epoch
-    i64,            // created_at
-    i64,            // auth_time
-    Option<i64>,    // rotated_at
-    i64,            // token_issued_at
-    i64,            // token_expires_at
-    Option<i64>,    // confirmed_at
-    i64,            // last_seen_at
-    Option<String>, // user_agent
-    Option<String>, // ip
-    Option<String>, // label
-    u64,            // idle
-    u64,            // absolute
-    bool,           // persistent
-    i64,            // expires_at
+struct Packed<'a>(
+    #[serde(borrow)] Text<'a>,         // ref_tok_id
+    #[serde(borrow)] Option<Text<'a>>, // prev_ref_tok_id
+    u64,                               // generation
+    i64,                               // epoch
+    i64,                               // global_epoch
+    i64,                               // created_at
+    i64,                               // auth_time
+    Option<i64>,                       // rotated_at
+    i64,                               // token_issued_at
+    i64,                               // token_expires_at
+    Option<i64>,                       // confirmed_at
+    i64,                               // last_seen_at
+    #[serde(borrow)] Option<Text<'a>>, // user_agent
+    #[serde(borrow)] Option<Text<'a>>, // ip
+    #[serde(borrow)] Option<Text<'a>>, // label
+    u64,                               // idle
+    u64,                               // absolute
+    bool,                              // persistent
+    i64,                               // expires_at
 );
 
 /// The row as it is stored.
 pub(crate) fn pack(row: &SessionRow) -> Result<Vec<u8>, StoreError> {
     let packed = Packed(
-        row.ref_tok_id.expose().simple().to_string(),
-        row.prev_ref_tok_id.map(|id| id.expose().simple().to_string()),
+        Text(row.ref_tok_id.expose().simple().to_string().into()),
+        row.prev_ref_tok_id.map(|id| Text(id.expose().simple().to_string().into())),
         row.generation,
         row.epoch,
         row.global_epoch,
@@ -50,9 +57,9 @@ pub(crate) fn pack(row: &SessionRow) -> Result<Vec<u8>, StoreError> {
         to_micros(row.token_expires_at),
         row.confirmed_at.map(to_micros),
         to_micros(row.last_seen_at),
-        row.user_agent.as_ref().map(|agent| agent.as_str().to_owned()),
-        row.ip.clone(),
-        row.label.as_ref().map(|label| label.as_str().to_owned()),
+        row.user_agent.as_ref().map(|agent| Text(agent.as_str().into())),
+        row.ip.as_deref().map(|ip| Text(ip.into())),
+        row.label.as_ref().map(|label| Text(label.as_str().into())),
         micros(row.limits.idle),
         micros(row.limits.absolute),
         row.limits.persistence == Persistence::Persistent,
@@ -78,14 +85,15 @@ pub(crate) fn unpack(user: &UserId, guid: Guid, stored: &[u8]) -> Result<Session
     };
     // Without the cause, which may quote a value.
     let packed: Packed = serde_json::from_slice(stored).map_err(|_| damaged())?;
-    let id =
-        |text: &str| Uuid::try_parse(text).ok().and_then(RefTokId::from_uuid).ok_or_else(damaged);
+    let id = |text: &Text<'_>| {
+        Uuid::try_parse(&text.0).ok().and_then(RefTokId::from_uuid).ok_or_else(damaged)
+    };
     let at = |micros: i64| -> SystemTime { from_micros(micros) };
     Ok(SessionRow {
         user: user.clone(),
         guid,
         ref_tok_id: id(&packed.0)?,
-        prev_ref_tok_id: packed.1.as_deref().map(id).transpose()?,
+        prev_ref_tok_id: packed.1.as_ref().map(id).transpose()?,
         generation: packed.2,
         epoch: packed.3,
         global_epoch: packed.4,
@@ -98,9 +106,9 @@ pub(crate) fn unpack(user: &UserId, guid: Guid, stored: &[u8]) -> Result<Session
         last_seen_at: at(packed.11),
         // What people read is cleaned rather than refused: a label that was edited by hand must
         // not lock its owner out.
-        user_agent: packed.12.and_then(|text| UserAgent::from_bytes(text.as_bytes())),
-        ip: packed.13,
-        label: packed.14.and_then(|text| Label::new(&text)),
+        user_agent: packed.12.and_then(|text| UserAgent::from_bytes(text.0.as_bytes())),
+        ip: packed.13.map(|text| text.0.into_owned()),
+        label: packed.14.and_then(|text| Label::new(&text.0)),
         limits: Limits {
             idle: Duration::from_micros(packed.15),
             absolute: Duration::from_micros(packed.16),

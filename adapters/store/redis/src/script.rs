@@ -26,6 +26,7 @@ macro_rules! scripts {
 
 scripts! {
     READ = "primary.lua" "read.lua";
+    LOOKUPS = "primary.lua" "lookups.lua";
     LEASE = "primary.lua" "lease.lua";
     COMMIT = "index.lua" "commit.lua";
     INDEX = "index.lua" "indices.lua";
@@ -59,6 +60,12 @@ impl Call {
 
     pub(crate) fn push(&mut self, argument: impl ToRedisArgs) {
         self.arguments.extend(argument.to_redis_args());
+    }
+
+    /// More keys, after those that it has, and what is to be done with them.
+    pub(crate) fn add(&mut self, keys: [String; 2], argument: String) {
+        self.keys.extend(keys);
+        self.arguments.push(argument.into_bytes());
     }
 
     /// The slot that its keys are in, on a cluster: one, as no script may touch two.

@@ -44,7 +44,7 @@ const READ_WAIT: Duration = Duration::from_secs(1);
 /// How long a change is waited for, and never sent twice.
 pub(crate) const COMMIT_WAIT: Duration = Duration::from_secs(2);
 /// How often a read is tried over new connections.
-const READS: usize = 3;
+pub(crate) const READS: usize = 3;
 /// The version of what is stored. A later one that this binary could not read would say more.
 pub(crate) const VERSION: &str = "1";
 
@@ -94,9 +94,9 @@ struct Part {
 }
 
 /// What is the store's, as it is stored.
-struct Read {
+pub(crate) struct Read {
     id: String,
-    global: i64,
+    pub(crate) global: i64,
     text: String,
 }
 
@@ -220,12 +220,7 @@ impl Shared {
     fn part(&self, answer: Vec<Value>, held: Held, whose: Whose<'_>) -> Result<Part, Fault> {
         let mut values = answer.into_iter();
         let now = self.instant(&mut values)?;
-        let store_id: Option<String> = next(&mut values)?;
-        let global_epoch: Option<String> = next(&mut values)?;
-        let store = match (store_id, global_epoch) {
-            (Some(id), Some(text)) => Some(Read { id, global: number(&text)?, text }),
-            _ => None,
-        };
+        let store = Self::store_read(&mut values)?;
         let epoch: Option<String> = next(&mut values)?;
         let user_epoch = epoch.as_deref().map_or(Ok(0), number)?;
         let mut rows = Vec::new();
@@ -240,6 +235,15 @@ impl Shared {
             rows.push(Stored { field, bytes, row });
         }
         Ok(Part { now, store, epoch, user_epoch, rows, held })
+    }
+
+    /// What is the store's, as a script tells it; none where there is no store.
+    pub(crate) fn store_read(
+        values: &mut impl Iterator<Item = Value>,
+    ) -> Result<Option<Read>, StoreError> {
+        let (id, global): (Option<String>, Option<String>) = (next(values)?, next(values)?);
+        let (Some(id), Some(text)) = (id, global) else { return Ok(None) };
+        Ok(Some(Read { id, global: number(&text)?, text }))
     }
 
     /// The store's clock, as a script tells it.
@@ -295,10 +299,12 @@ impl Shared {
 /// A value of an answer as what it must be.
 pub(crate) fn take<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
     // The cause is left out: it quotes the value.
-    T::from_redis_value(value).map_err(|_| {
-        let message = "Redis answered what no script of logout-all answers";
-        StoreError::new(StoreErrorKind::Corrupt, message)
-    })
+    T::from_redis_value(value).map_err(|_| foreign())
+}
+
+pub(crate) fn foreign() -> StoreError {
+    let message = "Redis answered what no script of logout-all answers";
+    StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
 pub(crate) fn next<T: FromRedisValue>(
@@ -317,7 +323,7 @@ fn damaged() -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
-fn lost() -> StoreError {
+pub(crate) fn lost() -> StoreError {
     let message = "the Redis store vanished again and again while it was read";
     StoreError::new(StoreErrorKind::Unavailable, message)
 }

@@ -6,8 +6,8 @@ use logout_all::{
     By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, StoreErrorKind, UserId, UserState,
     store::{
-        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Remint,
-        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, Lookups, NewSession,
+        Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long a whole verb takes at most, whatever the network does.
-const VERB_WAIT: Duration = Duration::from_secs(4);
+pub(crate) const VERB_WAIT: Duration = Duration::from_secs(4);
 
 /// Sessions in Redis. Cheap to clone; clones share the connections, which close when the last of
 /// them is dropped and what they were doing is done.
@@ -50,8 +50,10 @@ pub struct RedisStore {
 }
 
 pub(crate) struct Inner {
-    pub(crate) shared: Shared,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) runtime: Handle,
+    /// On one server: what verifications ask, together. Over the line of the lookups.
+    pub(crate) together: Option<Lookups>,
     pub(crate) lookups: Line,
     pub(crate) writes: Line,
     pub(crate) endings: Line,
@@ -144,6 +146,9 @@ impl SessionStore for RedisStore {
     }
 
     async fn lookup(&self, user: &UserId, guid: Guid) -> Result<Snapshot, StoreError> {
+        if let Some(together) = &self.inner.together {
+            return together.lookup(user, guid).await;
+        }
         let user = user.clone();
         self.run(move |store| async move {
             let view =

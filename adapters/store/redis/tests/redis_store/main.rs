@@ -12,6 +12,7 @@ mod cluster;
 mod cluster_faults;
 mod cluster_moves;
 mod cluster_verbs;
+mod coalesced;
 mod failover;
 mod faults;
 mod lifetime;
