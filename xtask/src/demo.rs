@@ -4,7 +4,7 @@
 //! signal or exit status.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::Value;
@@ -21,7 +21,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let (framework, rest) = split(arguments.all)?;
-    become_it(Command::new(build(&format!("example-{framework}"))?).args(rest))
+    let manifest = cargo::root()?.join("Cargo.toml");
+    become_it(Command::new(build(&manifest, &format!("example-{framework}"), &[])?).args(rest))
 }
 
 /// The framework, and what goes to its example. A first word without a dash names the
@@ -47,11 +48,12 @@ fn split(mut all: Vec<OsString>) -> Result<(&'static str, Vec<OsString>), String
 }
 
 /// Builds the program and asks cargo where it is, wherever the target folder may be.
-fn build(package: &str) -> Result<PathBuf, String> {
+pub(crate) fn build(manifest: &Path, package: &str, options: &[&str]) -> Result<PathBuf, String> {
     let output = cargo::command()
         .args(["build", "--message-format", "json-render-diagnostics", "--package", package])
         .args(["--bin", package, "--manifest-path"])
-        .arg(cargo::root()?.join("Cargo.toml"))
+        .arg(manifest)
+        .args(options)
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cannot start cargo: {error}; is it in PATH?"))?;

@@ -3,6 +3,7 @@
 //! This program runs cargo and reads what it prints. It links no other package of the workspace,
 //! so that it builds in seconds and still runs when one of them does not compile.
 
+mod bench;
 mod cargo;
 mod cells;
 mod demo;
@@ -34,6 +35,11 @@ enum Task {
     /// `cargo xtask demo --help` shows the arguments of the example.
     #[command(disable_help_flag = true)]
     Demo(demo::Arguments),
+    /// Measure, and close with a table of figures and targets: `cargo xtask bench --quick`.
+    ///
+    /// Releases are built, of the peers too; real servers are started, on free ports. The table is
+    /// written to `bench/` in the target folder, as Markdown, JSON and SVG.
+    Bench(bench::Arguments),
     /// Run every check and test and close with a table of what ran.
     ///
     /// Servers that the tests need are brought along: PostgreSQL is the one of `TEST_DATABASE_URL`,
@@ -47,6 +53,7 @@ enum Task {
 fn main() -> ExitCode {
     let ended = match CommandLine::parse().task {
         Task::Demo(arguments) => demo::run(arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::TestAll(arguments) => test_all::run(&arguments),
         Task::Services(arguments) => services::run(&arguments),
     };

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use crate::cargo::Workspace;
 use crate::parts::{Part, Selection};
 use crate::report::Report;
-use crate::services::{self, Servers, Sources};
+use crate::services::{self, Purpose, Servers, Sources};
 use crate::{cells, interrupt, run, table};
 
 /// After this long a part is taken to hang, and is killed. A cold build is part of the first.
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
 
     // First, so that a server that is missing is known before anything is built.
     let needed = services::needed(cells::STORES, &chosen, selection);
-    let servers = Servers::start(&needed, arguments.sources, &workspace)?;
+    let servers = Servers::start(&needed, arguments.sources, &workspace, Purpose::Testing)?;
 
     let mut report = Report::new();
     for (name, version) in servers.versions() {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
-use super::{Touches, sweep::sweep_at_intervals};
+use super::{Touches, sweep::sweep_at_intervals, waiting::Line};
 use crate::{events::Events, store::DynStore};
 
 /// How long a shutdown waits for the last activity to be written down.
@@ -31,30 +31,12 @@ impl Background {
     pub(crate) fn start(runtime: Handle, store: &Arc<dyn DynStore>, events: &Events) -> Self {
         let touches = Arc::new(Touches::default());
         let (stop, stopped) = watch::channel(());
-        let writer = {
+        let mut tasks = Vec::new();
+        for line in [Line::Confirmations, Line::Activity] {
             let (touches, store, events) = (touches.clone(), store.clone(), events.clone());
-            let mut stopped = stopped.clone();
-            runtime.spawn(async move {
-                loop {
-                    let mut writing = write_behind(touches.clone(), store.clone(), events.clone());
-                    tokio::select! {
-                        // It ends by a panic alone, of a store that is not ours perhaps.
-                        _ = &mut writing => tracing::error!("writing activity down panicked"),
-                        _ = stopped.changed() => {
-                            writing.abort();
-                            let _ = writing.await;
-                            break;
-                        }
-                    }
-                    tokio::time::sleep(AFTER_PANIC).await;
-                }
-                let last = touches.flush(&*store, &events);
-                if tokio::time::timeout(FLUSH_LIMIT, last).await.is_err() {
-                    tracing::warn!("the store did not take the last activity in time");
-                }
-            })
-        };
-        let sweeper = {
+            tasks.push(runtime.spawn(Writer { line, touches, store, events }.run(stopped.clone())));
+        }
+        tasks.push({
             let (store, events, mut stopped) = (store.clone(), events.clone(), stopped);
             runtime.spawn(async move {
                 tokio::select! {
@@ -62,9 +44,8 @@ impl Background {
                     _ = stopped.changed() => {}
                 }
             })
-        };
-        let (stop, tasks) = (Mutex::new(Some(stop)), Mutex::new(vec![writer, sweeper]));
-        Self { touches, runtime, stop, tasks }
+        });
+        Self { touches, runtime, stop: Mutex::new(Some(stop)), tasks: Mutex::new(tasks) }
     }
 
     pub(crate) fn touches(&self) -> &Touches {
@@ -87,6 +68,45 @@ impl Background {
     }
 }
 
-fn write_behind(touches: Arc<Touches>, store: Arc<dyn DynStore>, events: Events) -> JoinHandle<()> {
-    tokio::spawn(async move { touches.write_behind(&*store, &events).await })
+/// Writes one line of the activity down, whatever the store does.
+struct Writer {
+    line: Line,
+    touches: Arc<Touches>,
+    store: Arc<dyn DynStore>,
+    events: Events,
+}
+
+impl Writer {
+    async fn run(self, mut stopped: watch::Receiver<()>) {
+        let mut writing = self.start(stopped.clone());
+        loop {
+            tokio::select! {
+                biased;
+                _ = stopped.changed() => break,
+                // It ends by a panic alone, of a store that is not ours perhaps.
+                _ = &mut writing => tracing::error!("writing activity down panicked"),
+            }
+            tokio::time::sleep(AFTER_PANIC).await;
+            writing = self.start(stopped.clone());
+        }
+        let flushed = async {
+            // What is under way is not begun a second time.
+            let _ = (&mut writing).await;
+            self.touches.flush(self.line, &*self.store, &self.events).await;
+        };
+        if tokio::time::timeout(FLUSH_LIMIT, flushed).await.is_err() {
+            writing.abort();
+        }
+        let lost = self.touches.left(self.line);
+        if lost > 0 {
+            tracing::warn!(lost, "the store did not take the last activity");
+        }
+    }
+
+    fn start(&self, stopped: watch::Receiver<()>) -> JoinHandle<()> {
+        let Self { line, touches, store, events } = self;
+        let (line, touches, store, events) =
+            (*line, touches.clone(), store.clone(), events.clone());
+        tokio::spawn(async move { touches.write_behind(line, &*store, &events, stopped).await })
+    }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::jittered;
 use crate::{
     events::{Events, Side},
     store::DynStore,
@@ -9,38 +12,28 @@ use crate::{
 
 const BATCH: usize = 500;
 const EVERY: Duration = Duration::from_mins(10);
-/// Lets requests in between two batches.
+/// The least rest between two batches.
 const BREATH: Duration = Duration::from_millis(20);
 
 /// Sweeps every ten minutes, more or less, for ever; the caller drops the future to stop.
-pub(crate) async fn sweep_at_intervals(store: &dyn DynStore, events: &Events) {
+pub(super) async fn sweep_at_intervals(store: &dyn DynStore, events: &Events) {
     loop {
         tokio::time::sleep(jittered(EVERY)).await;
-        // A failure is told by `watch`; the next round tries again.
-        while let Ok(swept) = events.watch(Side::Writes, store.sweep(BATCH).await) {
-            if swept.sessions < BATCH && swept.journal < BATCH {
-                break;
-            }
-            tokio::time::sleep(BREATH).await;
-        }
+        sweep_round(store, events).await;
     }
 }
 
-/// Between half and one and a half of it, so that nodes started together do not sweep together.
-fn jittered(around: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    around / 2 + around.mul_f64(f64::from(random) / f64::from(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_jitter_stays_around_the_interval() {
-        for _ in 0..1000 {
-            let pause = jittered(EVERY);
-            assert!(pause >= EVERY / 2 && pause <= EVERY * 3 / 2, "{pause:?}");
+/// Batch after batch until one is not full: nothing is left, or another node sweeps, which will go
+/// on. It rests as long as it works, so that it takes half of one connection at most, and less the
+/// busier the store is.
+async fn sweep_round(store: &dyn DynStore, events: &Events) {
+    loop {
+        let begun = Instant::now();
+        // A failure is told by `watch`; the next round tries again.
+        let Ok(swept) = events.watch(Side::Writes, store.sweep(BATCH).await) else { return };
+        if swept.sessions < BATCH && swept.journal < BATCH {
+            return;
         }
+        tokio::time::sleep(begun.elapsed().max(BREATH)).await;
     }
 }

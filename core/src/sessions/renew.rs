@@ -103,10 +103,8 @@ impl Sessions {
     ) -> Result<Round, AuthError> {
         let claims = &opened.claims;
         let snapshot = self.snapshot(&claims.user, claims.guid).await?;
-        let seen_here = snapshot
-            .row
-            .as_ref()
-            .and_then(|row| self.touches().seen_here(&row.user, row.guid, row.ref_tok_id));
+        let token = snapshot.row.as_ref().map(|row| row.ref_tok_id);
+        let seen_here = token.and_then(|token| self.touches().seen_here(token));
         let decision = renewal(self.policy(), &snapshot, claims.ref_tok_id, seen_here);
         let (anew, kind) = match decision {
             Renewal::Denied(denied) => return Err(denied.into()),

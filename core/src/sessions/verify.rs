@@ -181,7 +181,7 @@ impl Sessions {
         let due = elapsed(row.last_seen_at, snapshot.now) >= granularity;
         let unconfirmed = row.confirmed_at.is_none();
         if due || unconfirmed {
-            self.touches().queue(touch_of(row, snapshot.now, unconfirmed, client));
+            self.touches().queue(touch_of(row, snapshot.now, unconfirmed, client), granularity);
         }
     }
 }
@@ -300,5 +300,36 @@ impl fmt::Debug for Verified {
             .field("guid", &self.proof.guid)
             .field("standing", &self.proof.standing)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{store::MemoryStore, token::Keys};
+
+    /// The usual verification, of a token that is confirmed and was seen within the minute, takes no
+    /// lock of the touches, and so waits for nobody.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_usual_verification_takes_no_lock_of_the_touches() {
+        let keys = Keys::hs256(b"a key for the usual verification").unwrap();
+        let sessions = Sessions::builder(MemoryStore::new(), keys, "usual").build().await.unwrap();
+        let user = UserId::new(1).unwrap();
+        let ticket = sessions.begin_login(Some(&user)).await.unwrap();
+        let login = sessions.login(ticket, ClientInfo::default(), &()).await.unwrap();
+        let token = login.issued.token.expose().as_bytes().to_vec();
+        sessions.verify(&token).await.unwrap();
+        while !sessions.touches().all_is_written() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let held = sessions.touches().held();
+        let (tell, told) = std::sync::mpsc::channel();
+        let verifying = {
+            let sessions = sessions.clone();
+            tokio::spawn(async move { tell.send(sessions.verify(&token).await.is_ok()) })
+        };
+        let answer = tokio::task::block_in_place(|| told.recv_timeout(Duration::from_secs(5)));
+        drop((held, verifying));
+        assert_eq!(answer, Ok(true), "it waits for the lock");
     }
 }

@@ -11,7 +11,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::SystemTime,
 };
@@ -41,12 +41,17 @@ pub struct MemoryStore {
     inner: Arc<Inner>,
 }
 
+type Shard = RwLock<HashMap<UserId, UserSessions>>;
+
 struct Inner {
     clock: Clock,
     hasher: RandomState,
-    shards: Vec<RwLock<HashMap<UserId, UserSessions>>>,
+    shards: Vec<Shard>,
     global_epoch: AtomicI64,
     journal: Mutex<Journal>,
+    /// One sweep at a time.
+    sweeping: AtomicBool,
+    next_to_sweep: AtomicUsize,
 }
 
 /// Everything of one user. Kept while there are rows or the epoch was ever bumped: an epoch never
@@ -74,10 +79,21 @@ impl MemoryStore {
         let global_epoch = AtomicI64::new(to_micros(clock.now()));
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
         let (hasher, journal) = (RandomState::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { clock, hasher, shards, global_epoch, journal }) }
+        let (sweeping, next_to_sweep) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                hasher,
+                shards,
+                global_epoch,
+                journal,
+                sweeping,
+                next_to_sweep,
+            }),
+        }
     }
 
-    fn shard(&self, user: &UserId) -> &RwLock<HashMap<UserId, UserSessions>> {
+    fn shard(&self, user: &UserId) -> &Shard {
         let hash = self.inner.hasher.hash_one(user);
         // The remainder is below 64.
         &self.inner.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
@@ -109,6 +125,25 @@ impl MemoryStore {
         Epochs { user: user.map_or(0, |user| user.epoch), global: self.global_epoch() }
     }
 
+    /// Removes so many dead rows of a shard at most.
+    fn sweep_shard(&self, shard: &Shard, room: usize) -> usize {
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now();
+        let mut removed = 0;
+        shard.retain(|_, sessions| {
+            if removed < room {
+                let epochs = self.epochs_with(Some(sessions));
+                let dead = |row: &&SessionRow| !row.is_live(epochs, now);
+                let dead = sessions.rows.values().filter(dead).take(room - removed);
+                let guids: Vec<Guid> = dead.map(|row| row.guid).collect();
+                sessions.remove(&guids, epochs, now);
+                removed += guids.len();
+            }
+            sessions.epoch != 0 || !sessions.rows.is_empty()
+        });
+        removed
+    }
+
     /// Runs `change` on a row if it lives: nothing is ever done to a dead one.
     fn change_live<T>(
         &self,
@@ -121,6 +156,21 @@ impl MemoryStore {
         let epochs = self.epochs_with(Some(sessions));
         let now = self.now();
         change(sessions.rows.get_mut(&guid).filter(|row| row.is_live(epochs, now)))
+    }
+}
+
+/// The turn of one sweep, given back when it is dropped.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    fn take(taken: &'a AtomicBool) -> Option<Self> {
+        (!taken.swap(true, Ordering::Acquire)).then_some(Self(taken))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -333,20 +383,19 @@ impl SessionStore for MemoryStore {
     }
 
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {
+        let Some(turn) = Turn::take(&self.inner.sweeping) else { return Ok(Swept::default()) };
         let mut swept = Swept::default();
-        for shard in &self.inner.shards {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            let now = self.now();
-            for sessions in shard.values_mut() {
-                let epochs = self.epochs_with(Some(sessions));
-                let dead = |row: &&SessionRow| !row.is_live(epochs, now);
-                let room = limit - swept.sessions;
-                let guids: Vec<Guid> =
-                    sessions.rows.values().filter(dead).take(room).map(|row| row.guid).collect();
-                sessions.remove(&guids, epochs, now);
-                swept.sessions += guids.len();
+        // From where the last one ended: of many batches, each looks at what it removes.
+        let begin = self.inner.next_to_sweep.load(Ordering::Relaxed);
+        for step in 0..SHARDS {
+            let at = (begin + step) % SHARDS;
+            self.inner.next_to_sweep.store(at, Ordering::Relaxed);
+            swept.sessions += self.sweep_shard(&self.inner.shards[at], limit - swept.sessions);
+            if swept.sessions == limit {
+                break;
             }
-            shard.retain(|_, sessions| sessions.epoch != 0 || !sessions.rows.is_empty());
+            // A shard of many users takes a while: other tasks come between.
+            tokio::task::yield_now().await;
         }
         let mut journal = self.journal_lock();
         let now = self.now();
@@ -357,6 +406,8 @@ impl SessionStore for MemoryStore {
             journal.entries.pop_front();
             swept.journal += 1;
         }
+        drop(journal);
+        drop(turn);
         Ok(swept)
     }
 }

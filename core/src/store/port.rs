@@ -89,7 +89,8 @@ pub trait SessionStore: Send + Sync + 'static {
     ///   `expires_at` nor `generation`.
     fn remint(&self, remint: &Remint) -> impl Future<Output = Result<Swap, StoreError>> + Send;
 
-    /// Writes activity down, many at once.
+    /// Writes activity down, many at once. A row that somebody holds locked may be passed over: its
+    /// next activity comes.
     ///
     /// - **L50** A touch for another refTokID than the current one, or for a row that is gone,
     ///   changes nothing: it cannot bring a session back.
@@ -173,5 +174,8 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// - **L80** It removes no live row, writes no journal, leaves the newest entry, and forgets no
     ///   epoch.
+    /// - **L81** Of sweeps at once, on any nodes, one removes and counts a row; none fails because of
+    ///   another, and none waits for longer than one batch of another takes: one that finds another
+    ///   under way may remove nothing. (So nodes need no leader.)
     fn sweep(&self, limit: usize) -> impl Future<Output = Result<Swept, StoreError>> + Send;
 }

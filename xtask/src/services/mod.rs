@@ -54,12 +54,21 @@ impl Service {
         }
     }
 
-    fn start(self, sources: Sources, target: &Path) -> Result<Server, String> {
+    fn start(self, sources: Sources, target: &Path, purpose: Purpose) -> Result<Server, String> {
         match self {
-            Self::Postgres => postgres::start(sources.postgres_from, target),
+            Self::Postgres => postgres::start(sources.postgres_from, target, purpose),
             Self::Redis => redis::start(sources.redis_from, target),
         }
     }
+}
+
+/// What a server is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be quick.
+    Testing,
+    /// To be as it would be run.
+    Measuring,
 }
 
 /// The stores that need a server. A store gets its server as soon as it is one of
@@ -98,7 +107,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     interrupt::watch()?;
     let target = Workspace::read()?.target_folder();
-    let server = arguments.service.start(arguments.sources, &target)?;
+    let server = arguments.service.start(arguments.sources, &target, Purpose::Testing)?;
     println!("{}: process {}, in {}", server.title(), server.pid, server.home.folder().display());
     for (name, value) in &server.environment {
         println!("export {name}='{}'", value.display());
@@ -125,6 +134,7 @@ impl Servers {
         needed: &[Service],
         sources: Sources,
         workspace: &Workspace,
+        purpose: Purpose,
     ) -> Result<Self, String> {
         let mut servers = Self::default();
         for service in needed {
@@ -135,9 +145,9 @@ impl Servers {
             }
             let target = workspace.target_folder();
             let server = service
-                .start(sources, &target)
+                .start(sources, &target, purpose)
                 .map_err(|error| format!("{error}; or leave it out: `--without {name}`"))?;
-            println!("{} is started for the tests", server.title());
+            println!("{} is started", server.title());
             servers.running.push(server);
         }
         Ok(servers)

@@ -49,6 +49,7 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
         writes,
         endings,
         turns: Turns::default(),
+        swept: Arc::default(),
         home: Arc::new(home),
     })
 }

@@ -9,7 +9,7 @@ use crate::{
     fault::Fault,
     journal, login,
     lookup::{self, Asks},
-    renew, touch,
+    renew, sweep, touch,
     users::JoinedUsers,
 };
 
@@ -107,6 +107,7 @@ pub(crate) struct Statements {
     pub(crate) remint: String,
     pub(crate) relabel: String,
     pub(crate) touch: String,
+    pub(crate) touchable: String,
     pub(crate) end: String,
     pub(crate) end_everyone: String,
     pub(crate) announce_changed: String,
@@ -123,7 +124,7 @@ impl Statements {
             lease: schema.fill(lookup::LEASE),
             page: schema.fill(journal::PAGE),
             history: schema.fill(journal::HISTORY),
-            sweep: schema.fill(journal::SWEEP),
+            sweep: schema.fill(sweep::SWEEP),
             lock_user: schema.fill(login::LOCK_USER),
             candidates: schema.fill(login::CANDIDATES),
             make_room: schema.fill(login::MAKE_ROOM),
@@ -132,6 +133,7 @@ impl Statements {
             remint: schema.fill(renew::REMINT),
             relabel: schema.fill(renew::RELABEL),
             touch: schema.fill(touch::TOUCH),
+            touchable: schema.fill(touch::TOUCHABLE),
             end: schema.fill(end::END),
             end_everyone: schema.fill(end::END_EVERYONE),
             announce_changed: schema.fill(end::ANNOUNCE_CHANGED),

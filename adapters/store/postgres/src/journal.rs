@@ -1,8 +1,7 @@
-//! The journal, read by sequence or by user; and the sweep, which shortens it.
+//! The journal, read by sequence or by user.
 
 use logout_all::{
-    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId,
-    store::{JournalPage, Swept},
+    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId, store::JournalPage,
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -12,7 +11,7 @@ use crate::{
     fault::Fault,
     instant::Instant,
     lane::Work,
-    row::{column, micros},
+    row::column,
 };
 
 macro_rules! entry {
@@ -38,9 +37,6 @@ pub(crate) const HISTORY: &str = concat!(
     " FROM {s}.journal WHERE user_id IS NULL ORDER BY seq DESC LIMIT $2) \
      ORDER BY seq DESC LIMIT $2"
 );
-
-pub(crate) const SWEEP: &str =
-    "SELECT dead, old FROM {s}.sweep($2, $3::bigint * interval '1 microsecond', $1)";
 
 pub(crate) fn page<'a>(db: Db<'a>, (after, limit): &'a (u64, usize)) -> Work<'a, JournalPage> {
     Box::pin(async move {
@@ -68,19 +64,7 @@ pub(crate) fn history<'a>(
     })
 }
 
-pub(crate) fn sweep<'a>(db: Db<'a>, limit: &'a usize) -> Work<'a, Swept> {
-    Box::pin(async move {
-        let kept = micros(JournalEntry::KEPT);
-        let values: crate::db::Params<'_> = &[&db.offset_us, &rows_at_most(*limit), &kept];
-        let removed = db::one(db.write(&db.sql.sweep, values).await?)?;
-        let count = |at| -> Result<usize, Fault> {
-            Ok(usize::try_from(column::<i64>(&removed, at)?).unwrap_or(usize::MAX))
-        };
-        Ok(Swept { sessions: count(0)?, journal: count(1)? })
-    })
-}
-
-fn rows_at_most(limit: usize) -> i64 {
+pub(crate) fn rows_at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 

@@ -63,12 +63,14 @@ impl Role {
         match self {
             // One plan for every user and every number of them, made once and never by guesses
             // about small or unanalysed tables: all that such a connection reads, it reads by a
-            // key. (A statement over arrays would else be planned anew each time.)
+            // key. (A statement over arrays would else be planned anew each time, and a plan from
+            // when the epochs were few would read all of them for each session.)
             Self::Lookup | Self::Read => {
                 "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000; \
                  SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'; \
                  SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
-                 SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SELECT pg_is_in_recovery()"
+                 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; \
+                 SET jit = off; SELECT pg_is_in_recovery()"
             }
             Self::Write | Self::End => {
                 "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000; \

@@ -44,6 +44,7 @@ mod row;
 mod server;
 mod silence;
 mod store;
+mod sweep;
 mod touch;
 mod transaction;
 mod turns;

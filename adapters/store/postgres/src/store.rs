@@ -17,7 +17,9 @@ use crate::{
     db::Schema,
     end, journal,
     lane::{Lane, Repeat, Shared},
-    login, lookup, renew, touch,
+    login, lookup, renew,
+    sweep::{self, Reached},
+    touch,
     turns::Turns,
 };
 
@@ -45,6 +47,7 @@ pub struct PostgresStore {
     pub(crate) writes: Lane,
     pub(crate) endings: Lane,
     pub(crate) turns: Turns,
+    pub(crate) swept: Arc<Reached>,
     pub(crate) home: Arc<Home>,
 }
 
@@ -170,6 +173,9 @@ impl SessionStore for PostgresStore {
     }
 
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {
-        self.writes.run(&self.shared, Repeat::IfNothingHappened, limit, journal::sweep).await
+        let (once, batch) = (Repeat::IfNothingHappened, (limit, self.swept.get()));
+        let (swept, reached) = self.writes.run(&self.shared, once, batch, sweep::sweep).await?;
+        self.swept.set(reached);
+        Ok(swept)
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Keys {
     pub(crate) due: String,
     /// Sorted set: users by the least global epoch of their rows.
     pub(crate) stamped: String,
+    /// String, for a while: the sweeper that is at it.
+    pub(crate) sweeping: String,
     /// Never there.
     pub(crate) nothing: String,
 }
@@ -79,6 +81,7 @@ impl Keys {
             everybody: name("everybody"),
             due: name("due"),
             stamped: name("stamped"),
+            sweeping: name("sweeping"),
             nothing: name("nothing"),
         }
     }
@@ -169,7 +172,8 @@ mod tests {
                 assert_eq!(slot(key), slot(&given.sessions), "{key}");
             }
         }
-        let store = [&keys.store, &keys.journal, &keys.everybody, &keys.due, &keys.stamped];
+        let store =
+            [&keys.store, &keys.journal, &keys.everybody, &keys.due, &keys.stamped, &keys.sweeping];
         assert!(store.into_iter().all(|key| slot(key) == slot(&keys.nothing)));
     }
 }

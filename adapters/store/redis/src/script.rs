@@ -34,6 +34,7 @@ scripts! {
     JOURNAL = "journal.lua";
     HISTORY = "history.lua";
     DUE = "due.lua";
+    SWEPT = "swept.lua";
     FORGET = "forget.lua";
     OWN_HISTORY = "own_history.lua";
     MARK = "mark.lua";

@@ -159,7 +159,20 @@ impl SessionStore for SqliteStore {
 
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {
         let dead = self.reads.run(move |db, now| sweep::dead(db, now, limit)).await?;
-        let remove = move |db: &rusqlite::Connection, now| sweep::remove(db, now, &dead, limit);
-        self.writes.run(Urgency::Ordinary, remove).await
+        let truncate = move |db: &rusqlite::Connection, now| journal::truncate(db, now, limit);
+        let mut swept = Swept::default();
+        // In parts, so that the one writer of the file is held for a moment at a time.
+        for part in dead.chunks(sweep::PART) {
+            let part = part.to_vec();
+            let remove = move |db: &rusqlite::Connection, now| sweep::remove(db, now, &part);
+            match self.writes.run(Urgency::Ordinary, remove).await {
+                Ok(removed) => swept.sessions += removed,
+                Err(error) if swept.sessions == 0 => return Err(error),
+                // What is removed is told; the next sweep meets the failure again.
+                Err(_) => return Ok(swept),
+            }
+        }
+        swept.journal = self.writes.run(Urgency::Ordinary, truncate).await?;
+        Ok(swept)
     }
 }

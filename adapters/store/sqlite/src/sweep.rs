@@ -1,17 +1,15 @@
-//! The sweep: dead rows are found without the write lock, then deleted in one short transaction
-//! that looks again.
+//! The sweep: dead rows are found without the write lock, then deleted in short transactions that
+//! look again. So one node deletes at a time, and what two have found, one removes.
 
 use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{Connection, params};
-use logout_all::{scheme::to_micros, store::Swept};
+use logout_all::scheme::to_micros;
 
-use crate::{
-    end::by_the_library,
-    fault::Fault,
-    journal::{self, rows_at_most},
-    lookup,
-};
+use crate::{end::by_the_library, fault::Fault, journal::rows_at_most, lookup};
+
+/// How many are deleted in one transaction.
+pub(crate) const PART: usize = 100;
 
 /// The primary key of a row.
 pub(crate) type Key = (String, [u8; 16]);
@@ -37,25 +35,23 @@ pub(crate) fn dead(
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// Deletes those that are dead still (the clock may have been set back), and old journal entries.
+/// Deletes those that are dead still (the clock may have been set back, or another node was here).
 pub(crate) fn remove(
     connection: &Connection,
     now: SystemTime,
     dead: &[Key],
-    limit: usize,
-) -> Result<Swept, Fault> {
+) -> Result<usize, Fault> {
     const SQL: &str = "DELETE FROM logout_all_sessions WHERE user_id = ?1 AND guid = ?2 \
                        AND (expires_at <= ?3 OR global_epoch < ?4)";
     let global = lookup::epochs(connection, None)?.global;
-    let sessions = by_the_library(connection, || {
+    by_the_library(connection, || {
         let mut statement = connection.prepare_cached(SQL)?;
         let mut removed = 0;
         for (user, guid) in dead {
             removed += statement.execute(params![user, guid, to_micros(now), global])?;
         }
         Ok(removed)
-    })?;
-    Ok(Swept { sessions, journal: journal::truncate(connection, now, limit)? })
+    })
 }
 
 #[cfg(test)]
@@ -86,7 +82,7 @@ mod tests {
         assert!(dead(&db, before, 9).unwrap().is_empty());
         let keys = dead(&db, after, 9).unwrap();
         assert_eq!(keys.len(), 1);
-        assert_eq!(remove(&db, before, &keys, 9).unwrap().sessions, 0);
-        assert_eq!(remove(&db, after, &keys, 9).unwrap().sessions, 1);
+        assert_eq!(remove(&db, before, &keys).unwrap(), 0);
+        assert_eq!(remove(&db, after, &keys).unwrap(), 1);
     }
 }

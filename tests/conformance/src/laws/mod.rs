@@ -191,7 +191,8 @@ laws! {
     sweep::l80_rows_behind_an_epoch_go_too => SweepsTheExpiredAlone;
     sweep::l80_the_journal_is_kept_for_thirty_days => SweepsTheJournalEmpty, KeepsTheJournalForADay;
     sweep::l80_no_epoch_is_forgotten => ForgetsEpochs;
-    sweep::l80_sweepers_work_beside_each_other => CountsThenSweeps;
+    sweep::l81_sweeps_at_once_remove_each_row_once =>
+        CountsThenSweeps, FailsBesideAnother, KeepsTheTurn;
 }
 
 /// A whole run: what it is about, and its trials.

@@ -1,4 +1,4 @@
-//! L80: what a sweep removes, and what it never does.
+//! L80 and L81: what a sweep removes, what it never does, and several at once.
 
 use logout_all::{
     JournalEntry, Limits, SessionRow,
@@ -6,7 +6,8 @@ use logout_all::{
 };
 
 use super::bench::{
-    Bench, DAY, HOUR, LIMITS, MINUTE, Store, Verdict, done, ensure, equal, rotation, touch, user,
+    Bench, DAY, HOUR, LIMITS, MINUTE, Store, Verdict, broken, done, ensure, equal, rotation, touch,
+    user,
 };
 
 const BRIEF: Limits = Limits { idle: HOUR, absolute: DAY, ..LIMITS };
@@ -162,9 +163,9 @@ pub(super) async fn l80_no_epoch_is_forgotten(bench: &Bench) -> Verdict {
     bench.stored(&NewSession { epochs: before.0, ..good }).await.map(drop)
 }
 
-/// "Safely beside other sweepers and beside traffic": each dead row is counted once, and nothing
-/// else is lost.
-pub(super) async fn l80_sweepers_work_beside_each_other(bench: &Bench) -> Verdict {
+/// L81: "Of sweeps at once, on any nodes, one removes and counts a row; none fails because of
+/// another." And beside traffic nothing else is lost.
+pub(super) async fn l81_sweeps_at_once_remove_each_row_once(bench: &Bench) -> Verdict {
     let live = some_dead(bench, 40).await?;
     let now = bench.now().await?;
     let work = |store: Store, number: usize| {
@@ -173,7 +174,9 @@ pub(super) async fn l80_sweepers_work_beside_each_other(bench: &Bench) -> Verdic
             if number < 3 {
                 let mut removed = 0;
                 loop {
-                    match store.sweep(3).await?.sessions {
+                    let swept = store.sweep(3).await;
+                    let told = |error| broken(format!("a sweep failed beside others: {error}"));
+                    match swept.map_err(told)?.sessions {
                         0 => return Ok(removed),
                         swept => removed += swept,
                     }
@@ -191,6 +194,23 @@ pub(super) async fn l80_sweepers_work_beside_each_other(bench: &Bench) -> Verdic
     for row in &live {
         ensure!(bench.lives(&row.user, row.guid).await?, "a sweep beside traffic took a session");
     }
+    each_handle_has_its_turn(bench).await?;
     let users: Vec<_> = live.into_iter().map(|row| row.user).collect();
     equal("the journal", &bench.written(&users).await?.len(), &0)
+}
+
+/// L81: "one that finds another under way may remove nothing", and no later one.
+async fn each_handle_has_its_turn(bench: &Bench) -> Verdict {
+    let eve = user("eve")?;
+    for store in [Some(&bench.store), bench.second.as_ref(), Some(&bench.store)] {
+        let Some(store) = store else { continue };
+        bench.sign_in_with(&eve, BRIEF).await?;
+        bench.clock.advance(2 * HOUR);
+        equal(
+            "dead rows removed when the others were done",
+            &store.sweep(100).await?.sessions,
+            &1,
+        )?;
+    }
+    Ok(())
 }

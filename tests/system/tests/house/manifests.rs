@@ -4,7 +4,7 @@ use crate::violation::Violation;
 
 /// The manifest has lints or versions of its own.
 pub(crate) fn own_lints_or_versions(path: &str, text: &str) -> Vec<Violation> {
-    if !path.ends_with("Cargo.toml") {
+    if !path.ends_with("Cargo.toml") || is_workspace(text) {
         return Vec::new();
     }
     let mut violations = Vec::new();
@@ -29,6 +29,12 @@ pub(crate) fn own_lints_or_versions(path: &str, text: &str) -> Vec<Violation> {
         to_do: "write the version in the workspace's Cargo.toml, and here `.workspace = true`",
     }));
     violations
+}
+
+/// It is a workspace of its own and can take nothing from ours. Cargo lets no member say so, and
+/// a folder of ours only if the root excludes it.
+fn is_workspace(text: &str) -> bool {
+    text.lines().any(|line| line.trim() == "[workspace]")
 }
 
 fn takes_from_workspace(line: &str) -> bool {
@@ -64,6 +70,12 @@ mod tests {
     fn told(text: &str) -> Vec<String> {
         let all = own_lints_or_versions("x/Cargo.toml", &format!("{LINTS}{text}"));
         all.into_iter().map(|violation| violation.who).collect()
+    }
+
+    #[test]
+    fn a_workspace_of_its_own_takes_nothing_from_ours() {
+        assert_eq!(told("[dependencies]\na = \"1\"\n[workspace]\n"), [""; 0]);
+        assert_eq!(told("[dependencies]\na = \"1\"\n# [workspace]\n"), ["x/Cargo.toml:4"]);
     }
 
     #[test]

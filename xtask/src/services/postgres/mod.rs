@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::fetch::Source;
 use super::guarded::{Guarded, random};
 use super::owner::Owner;
-use super::{Server, free_port, tail};
+use super::{Purpose, Server, free_port, tail};
 use crate::run::{self, Ending};
 
 /// Names the server for the tests; set by the caller, it keeps this program from starting one.
@@ -30,20 +30,34 @@ const LIMIT: Duration = Duration::from_secs(30);
 const TRIES: usize = 4;
 
 /// What the server is told beside its port and folder.
-///
-/// Without `fsync` a start and a commit cost less, and a crash of the server loses nothing all
-/// the same: what it wrote is with the kernel, which `kill -9` of a process does not touch. Only
-/// a crash of the machine could lose data, and tests do not survive that either.
 const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=200",
-    "fsync=off",
     "synchronous_commit=on",
 ];
 
+impl Purpose {
+    /// Without `fsync` a start and a commit cost less, and a crash of the server loses nothing all
+    /// the same: what it wrote is with the kernel, which `kill -9` of a process does not touch.
+    /// Only a crash of the machine could lose data, and tests do not survive that either.
+    ///
+    /// What is measured is a server as it is run: a commit is on the disk, and memory is a quarter
+    /// of what a small machine has.
+    fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Testing => &["fsync=off"],
+            Self::Measuring => &["fsync=on", "shared_buffers=1GB", "max_wal_size=4GB"],
+        }
+    }
+}
+
 /// Finds or installs the programs and starts a server.
-pub(super) fn start(source: Option<Source>, target: &Path) -> Result<Server, String> {
+pub(super) fn start(
+    source: Option<Source>,
+    target: &Path,
+    purpose: Purpose,
+) -> Result<Server, String> {
     if !cfg!(unix) {
         return Err(format!("a server is started on Unix only; set {URL} to the URL of one"));
     }
@@ -53,7 +67,7 @@ pub(super) fn start(source: Option<Source>, target: &Path) -> Result<Server, Str
     let (programs, version) = programs::for_owner(found, owner, home.folder())?;
     let password = random().map_err(|error| format!("no random bytes: {error}"))?;
     init(&programs, owner, home.folder(), &password)?;
-    let (port, pid) = serve(&programs, &home)?;
+    let (port, pid) = serve(&programs, &home, purpose)?;
 
     let url = format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres");
     let environment = vec![(URL, url.into()), (PROGRAMS, programs.clone().into())];
@@ -80,14 +94,14 @@ fn init(programs: &Path, owner: Owner, folder: &Path, password: &str) -> Result<
 }
 
 /// Starts the server and waits until it takes logins; gives its port and its process.
-fn serve(programs: &Path, home: &Guarded) -> Result<(u16, u32), String> {
+fn serve(programs: &Path, home: &Guarded, purpose: Purpose) -> Result<(u16, u32), String> {
     let data = home.folder().join("data");
     let log = home.folder().join("log");
     for _ in 0..TRIES {
         let port = free_port()?;
         let mut server = command(programs, "postgres");
         server.arg("-D").arg(&data).arg("-p").arg(port.to_string());
-        server.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        server.args(SETTINGS.iter().chain(purpose.settings()).flat_map(|setting| ["-c", setting]));
         let pid = home.start(&server, &log)?;
 
         let started = Instant::now();

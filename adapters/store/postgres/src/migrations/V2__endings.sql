@@ -63,24 +63,23 @@ BEGIN
     PERFORM FROM sessions WHERE user_id = who AND (fences OR guid = device)
     ORDER BY guid FOR UPDATE;
     before := mark('library');
-    -- The fence takes the dead ones with it: after it, every session of the user is current.
-    WITH judged AS (
-        SELECT s.guid, s.expires_at > now_at AND s.epoch = was AND s.global_epoch = everybody AS live,
-            CASE scope
+    -- The fence takes the dead ones with it: after it, every session of the user is current. One
+    -- look at each row, whatever the planner believes of how many a user has: a join of the user's
+    -- rows with themselves took seconds for ten thousand.
+    WITH gone AS (
+        DELETE FROM sessions s WHERE s.user_id = who AND (fences OR s.guid = device) AND (
+            s.expires_at <= now_at OR s.epoch <> was OR s.global_epoch <> everybody OR CASE scope
                 WHEN 'device' THEN s.guid = device
                 WHEN 'others' THEN s.guid <> device
                 WHEN 'all' THEN true
                 WHEN 'signed-in-before' THEN s.created_at < instant
                 -- The refTokID is as old as its first token, however often it was minted again.
                 ELSE coalesce(s.rotated_at, s.token_issued_at) < instant
-            END AS taken
-        FROM sessions s WHERE s.user_id = who AND (fences OR s.guid = device)
-    ), gone AS (
-        DELETE FROM sessions s USING judged j
-        WHERE s.user_id = who AND s.guid = j.guid AND (j.taken OR NOT j.live)
-        RETURNING j.guid, j.taken AND j.live AS counts
+            END)
+        RETURNING s.guid,
+            s.expires_at > now_at AND s.epoch = was AND s.global_epoch = everybody AS lived
     )
-    SELECT array_agg(guid ORDER BY guid) FILTER (WHERE counts) INTO ended FROM gone;
+    SELECT array_agg(guid ORDER BY guid) FILTER (WHERE lived) INTO ended FROM gone;
     IF fences THEN
         -- After 'token-issued-before' no predecessor is left, which may be older than the instant.
         UPDATE sessions SET epoch = becomes, prev_ref_tok_id = CASE scope
@@ -140,26 +139,48 @@ BEGIN
 END
 $$;
 
--- Removes dead rows and old journal entries, at most how_many of each, beside other sweepers.
-CREATE FUNCTION sweep(how_many bigint, kept interval, offset_us bigint, OUT dead bigint, OUT old bigint)
+-- Removes dead rows and old journal entries, at most how_many of each. It waits for nobody: a row
+-- that is locked is left for the next time, and of sweeps at once in one schema one works, while the
+-- others remove nothing. (The lock of the transaction is one number of the database's, made of this
+-- schema's store_id; it goes with its holder.)
+-- Expired rows are looked for from `since` on, and `reached` is where the next batch goes on, NULL
+-- after the last: what was removed stays in the index as long as an old snapshot may see it, a
+-- backup's say, and without a place to begin each batch would walk over all that were before it.
+CREATE FUNCTION sweep(how_many bigint, kept interval, offset_us bigint, since timestamptz,
+    OUT dead bigint, OUT old bigint, OUT reached timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
 DECLARE
     now_at    timestamptz := clock(offset_us);
     everybody bigint;
     more      bigint;
-    before    text := mark('library');
+    turn      bigint;
+    before    text;
 BEGIN
-    SELECT global_epoch INTO STRICT everybody FROM meta WHERE id = 1;
-    DELETE FROM sessions s USING (
-        SELECT user_id, guid FROM sessions WHERE expires_at <= now_at
-        ORDER BY expires_at LIMIT how_many FOR UPDATE SKIP LOCKED
-    ) AS d WHERE s.user_id = d.user_id AND s.guid = d.guid;
-    GET DIAGNOSTICS dead = ROW_COUNT;
-    DELETE FROM sessions s USING (
-        SELECT user_id, guid FROM sessions WHERE global_epoch < everybody
+    SELECT global_epoch, hashtextextended('logout_all sweep ' || store_id, 0)
+    INTO STRICT everybody, turn FROM meta WHERE id = 1;
+    dead := 0;
+    old := 0;
+    IF NOT pg_try_advisory_xact_lock(turn) THEN
+        RETURN;
+    END IF;
+    before := mark('library');
+    -- By their places in the table: no plan of a join is guessed for it.
+    WITH gone AS (
+        DELETE FROM sessions WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM sessions
+            WHERE expires_at <= now_at AND expires_at >= coalesce(since, '-infinity')
+            ORDER BY expires_at LIMIT how_many FOR UPDATE SKIP LOCKED
+        )) RETURNING expires_at
+    )
+    SELECT count(*), max(expires_at) INTO dead, reached FROM gone;
+    IF dead < how_many THEN
+        reached := NULL;
+    END IF;
+    DELETE FROM sessions WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM sessions WHERE global_epoch < everybody
         ORDER BY global_epoch LIMIT how_many - dead FOR UPDATE SKIP LOCKED
-    ) AS d WHERE s.user_id = d.user_id AND s.guid = d.guid;
+    ));
     GET DIAGNOSTICS more = ROW_COUNT;
     dead := dead + more;
     PERFORM mark(before);

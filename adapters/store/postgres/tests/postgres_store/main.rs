@@ -15,6 +15,8 @@ mod migration;
 mod plain_sql;
 mod proxy;
 mod races;
+mod sweeping;
+mod touching;
 mod transaction;
 mod users;
 

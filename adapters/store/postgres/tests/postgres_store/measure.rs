@@ -1,4 +1,4 @@
-//! What a verification and a touch cost the server, counted by the server.
+//! What a verification and a row cost the server, counted by the server.
 
 use std::time::{Duration, Instant};
 
@@ -24,10 +24,12 @@ async fn a_verification_is_lookups_by_key_only() {
     sql.batch_execute(ACCOUNTS).await.unwrap();
     let store = database.builder().users(accounts()).connect().await.unwrap();
     let row = sign_in(&store, &user(42)).await;
-    // Planned as the store's connections plan, for however many sessions.
+    // Planned as the store's connections plan, for however many sessions, also where the tables are
+    // known to be nearly empty: they may have grown since.
+    sql.batch_execute("VACUUM ANALYZE").await.unwrap();
     sql.batch_execute(
         "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-         SET plan_cache_mode = force_generic_plan; SET jit = off",
+         SET enable_material = off; SET plan_cache_mode = force_generic_plan; SET jit = off",
     )
     .await
     .unwrap();
@@ -149,35 +151,6 @@ async fn counters(database: &Database) -> [i64; 2] {
         }
         assert!(since.elapsed() < Duration::from_secs(10), "connections stay open");
         last = found;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// "HOT touches": no index is written, whatever a touch brings that does not move the end.
-#[tokio::test]
-async fn touches_are_hot() {
-    let database = Database::migrated().await;
-    let store = database.store().await;
-    let mut rows = Vec::new();
-    for number in 0..60 {
-        rows.push(sign_in(&store, &user(number)).await);
-    }
-    // A few of each page, as activity comes: there is room for them, whatever was pruned by then.
-    let touches: Vec<Touch> = rows.iter().step_by(6).map(touch_of).collect();
-    store.touch(&touches).await.unwrap();
-    let sql = database.sql().await;
-    drop(store);
-    let asked =
-        "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'";
-    let since = Instant::now();
-    loop {
-        let row = sql.query_one(asked, &[]).await.unwrap();
-        let (all, hot): (i64, i64) = (row.get(0), row.get(1));
-        if all == 10 {
-            assert_eq!(hot, 10);
-            return;
-        }
-        assert!(since.elapsed() < Duration::from_secs(10), "{all} updates were counted");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -22,6 +22,7 @@ mod permissions;
 mod proxy;
 mod replicas;
 mod server;
+mod sweeping;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ mod damage;
 mod migration;
 mod sharing;
 mod specification;
+mod sweeping;
 mod transaction;
 mod users;
 

@@ -1,9 +1,9 @@
-//! Twins for L80.
+//! Twins for L80 and L81.
 
 use std::sync::Mutex;
 
 use logout_all::{
-    By, EndReason, SessionStore, StoreError, UserId,
+    By, EndReason, SessionStore, StoreError, StoreErrorKind, UserId,
     store::{Ending, JournalPage, Scope, Swept, TicketEpochs},
 };
 
@@ -139,5 +139,37 @@ impl Twin for CountsThenSweeps {
         let sessions = under.dead().await?.len().min(limit);
         gap().await;
         Ok(Swept { sessions, ..under.sweep(limit).await? })
+    }
+}
+
+/// Fails where another sweep is under way, as one that waits for a lock in vain.
+#[derive(Default)]
+pub(crate) struct FailsBesideAnother {
+    under_way: Mutex<bool>,
+}
+
+impl Twin for FailsBesideAnother {
+    async fn sweep(&self, under: &Under, limit: usize) -> Result<Swept, StoreError> {
+        if std::mem::replace(&mut *lock(&self.under_way), true) {
+            let message = "the lock of the sweep was not to be had";
+            return Err(StoreError::new(StoreErrorKind::TimedOut, message));
+        }
+        gap().await;
+        let swept = under.sweep(limit).await;
+        *lock(&self.under_way) = false;
+        swept
+    }
+}
+
+/// Whoever swept first has the turn for ever.
+#[derive(Default)]
+pub(crate) struct KeepsTheTurn {
+    holder: Mutex<Option<usize>>,
+}
+
+impl Twin for KeepsTheTurn {
+    async fn sweep(&self, under: &Under, limit: usize) -> Result<Swept, StoreError> {
+        let holder = *lock(&self.holder).get_or_insert(under.handle);
+        if holder == under.handle { under.sweep(limit).await } else { Ok(Swept::default()) }
     }
 }

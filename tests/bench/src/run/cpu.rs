@@ -1,0 +1,26 @@
+//! Processor time of processes on this machine, from `/proc`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use procfs::process::{Process, all_processes};
+
+/// A server, and the processes that it started for its connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family(pub(crate) i32);
+
+impl Family {
+    /// Processor time so far: of the process, of its children, and of those that have ended.
+    pub(crate) fn time(self) -> anyhow::Result<Duration> {
+        let own = Process::new(self.0).and_then(|process| process.stat());
+        let own = own.with_context(|| format!("there is no process {}", self.0))?;
+        let mut ticks = own.utime + own.stime;
+        ticks += u64::try_from(own.cutime + own.cstime).unwrap_or(0);
+        // Another process may end while the list is read.
+        let others = all_processes()?.filter_map(|process| process.and_then(|one| one.stat()).ok());
+        for child in others.filter(|stat| stat.ppid == self.0) {
+            ticks += child.utime + child.stime;
+        }
+        Ok(Duration::from_secs(ticks) / u32::try_from(procfs::ticks_per_second())?)
+    }
+}

@@ -1,0 +1,102 @@
+//! `cargo xtask bench`: builds what is compared, starts the servers behind it, and lets
+//! `tests/bench` measure.
+
+use std::fs;
+use std::io::{self, stdout};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use crate::cargo::{self, Workspace};
+use crate::run::{self, Ending};
+use crate::services::{Purpose, Servers, Service, Sources};
+use crate::{demo, interrupt};
+
+/// A cold build, and then the measurement.
+const BUILD_LIMIT: Duration = Duration::from_mins(30);
+const LIMIT: Duration = Duration::from_mins(90);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Finish within three minutes, with rough figures.
+    #[arg(long, conflicts_with = "huge")]
+    quick: bool,
+    /// Measure with ten million sessions too; that takes long, and 15 GB of disk.
+    #[arg(long)]
+    huge: bool,
+    /// These sections alone: `token`, `http`, `lookups`, `endings`, `renewals`, `size`, `sweep`.
+    #[arg(long, value_name = "SECTION", value_delimiter = ',')]
+    only: Vec<String>,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    interrupt::watch()?;
+    let workspace = Workspace::read()?;
+    let (root, folder) = (cargo::root()?, workspace.target_folder().join("bench"));
+    fs::create_dir_all(&folder)
+        .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    // Built before anything runs: what is measured has the machine for itself.
+    let program = build(&root.join("Cargo.toml"), "logout-all-bench")?;
+    let mut bench = Command::new(program);
+    bench.arg("run").arg("--out").arg(&folder);
+    if arguments.measures("http") {
+        let peers = root.join("tests").join("bench").join("peers").join("Cargo.toml");
+        bench.arg("--peers").arg(build(&peers, "logout-all-peers")?);
+    }
+    if arguments.measures("token") {
+        bench.arg("--token-bench").arg(of_one_token(&root, &folder)?);
+    }
+    bench.args(["--extent", arguments.extent()]);
+    bench.args(arguments.only.iter().flat_map(|section| ["--only", section]));
+
+    let needed = [Service::Postgres, Service::Redis];
+    let servers = Servers::start(&needed, arguments.sources, &workspace, Purpose::Measuring)?;
+    servers.tell(&mut bench);
+    finish(&mut bench, LIMIT, &mut stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    fn measures(&self, section: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|one| one == section)
+    }
+
+    fn extent(&self) -> &'static str {
+        match (self.quick, self.huge) {
+            (true, _) => "quick",
+            (_, true) => "huge",
+            _ => "full",
+        }
+    }
+}
+
+/// Builds a release and asks cargo where it is.
+fn build(manifest: &Path, package: &str) -> Result<PathBuf, String> {
+    println!("building {package}");
+    demo::build(manifest, package, &["--release"])
+}
+
+/// What divan prints, kept in a file.
+fn of_one_token(root: &Path, folder: &Path) -> Result<PathBuf, String> {
+    let mut bench = cargo::command();
+    bench.args(["bench", "--package", "logout-all", "--bench", "token"]).current_dir(root);
+    let mut printed = Vec::new();
+    finish(&mut bench, BUILD_LIMIT, &mut printed)?;
+    let file = folder.join("token.txt");
+    fs::write(&file, printed)
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    Ok(file)
+}
+
+fn finish(
+    command: &mut Command,
+    limit: Duration,
+    output: &mut impl io::Write,
+) -> Result<(), String> {
+    match run::run(command, limit, output, |_| {})? {
+        Ending::Well => Ok(()),
+        ending => Err(format!("{} did not end well: {ending:?}", command.get_program().display())),
+    }
+}
