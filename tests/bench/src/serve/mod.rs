@@ -47,8 +47,6 @@ pub(crate) enum What {
     Decode,
     /// The same, and one prepared SELECT with a JOIN for each request, over a pool.
     Select,
-    /// The scheme taken literally: SELECT, then UPDATE of the last-seen time.
-    Literal,
     /// This library over its memory store.
     Memory,
     /// This library over SQLite.
@@ -57,6 +55,9 @@ pub(crate) enum What {
     Postgres,
     /// This library over Redis.
     Redis,
+    /// The scheme taken literally: SELECT, then UPDATE of the last-seen time. The last to have its
+    /// turn: what it leaves to be written to the disk disturbs whoever comes after it.
+    Literal,
 }
 
 /// Where the stores are, and how many sessions they have.
