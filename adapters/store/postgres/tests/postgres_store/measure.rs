@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use logout_all::{By, EndReason, Guid, SessionStore, UserAgent, store::Touch};
+use logout_all::{
+    By, EndReason, Guid, SessionStore, UserAgent,
+    store::{Scope, Touch},
+};
 use logout_all_postgres::Users;
 use logout_all_postgres::tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -101,6 +104,33 @@ async fn a_verification_is_one_statement_and_no_write() {
     }
     assert_eq!(counted[1][0] - counted[0][0], 100, "transactions: {counted:?}");
     assert_eq!([counted[0][1], counted[1][1]], [0, 0], "rows written: {counted:?}");
+}
+
+/// "A logout ends in time, however many devices there are": a join of the user's rows with themselves
+/// took longer than a statement may.
+#[tokio::test]
+async fn ten_thousand_devices_are_logged_out_in_one_statement() {
+    const DEVICES: usize = 10_000;
+    let database = Database::migrated().await;
+    let sql = database.sql().await;
+    let store = database.store().await;
+    let row = sign_in(&store, &user("many")).await;
+    // The server believes that a user has one device, as nearly all others have.
+    let others = format!(
+        "INSERT INTO logout_all.sessions (user_id, guid, ref_tok_id, generation, epoch, global_epoch,
+            created_at, auth_time, token_issued_at, token_expires_at, last_seen_at, idle_us,
+            absolute_us, persistent, expires_at)
+        SELECT {{}}, gen_random_uuid(), gen_random_uuid(), 0, epoch, global_epoch, created_at,
+            auth_time, token_issued_at, token_expires_at, last_seen_at, idle_us, absolute_us,
+            persistent, expires_at
+        FROM logout_all.sessions, generate_series(2, {DEVICES}) AS n WHERE user_id = 'many'"
+    );
+    sql.batch_execute(&others.replace("{}", "n::text")).await.unwrap();
+    sql.batch_execute("VACUUM ANALYZE logout_all.sessions").await.unwrap();
+    sql.batch_execute(&others.replace("{}", "user_id")).await.unwrap();
+    let ended = crate::end(&store, &row.user, Scope::All).await.unwrap();
+    assert_eq!(ended.guids.len(), DEVICES);
+    assert!(store.devices(&row.user).await.unwrap().rows.is_empty());
 }
 
 /// "64 concurrent lookups make far fewer statements", counted by the server.
