@@ -1,13 +1,13 @@
 //! The store: each verb of the port is one piece of work for a lane.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use logout_all::{
     By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
-    StoreError, UserId,
+    StoreError, StoreErrorKind, UserId,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Remint, Rotation,
-        StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use uuid::Uuid;
@@ -167,6 +167,22 @@ impl SessionStore for PostgresStore {
         self.reads.run(&self.shared, Repeat::Always, (after, limit), journal::page).await
     }
 
+    async fn poll(&self, _: Option<u64>, _: usize) -> Result<Polled, StoreError> {
+        Err(uncached())
+    }
+
+    async fn raise_lease(&self, _: Duration) -> Result<Lease, StoreError> {
+        Err(uncached())
+    }
+
+    async fn lower_given(&self, _: Duration) -> Result<Lease, StoreError> {
+        Err(uncached())
+    }
+
+    async fn lower_waited(&self, _: Lease) -> Result<bool, StoreError> {
+        Err(uncached())
+    }
+
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         let asked = (user.clone(), limit);
         self.reads.run(&self.shared, Repeat::Always, asked, journal::history).await
@@ -178,4 +194,8 @@ impl SessionStore for PostgresStore {
         self.swept.set(reached);
         Ok(swept)
     }
+}
+
+fn uncached() -> StoreError {
+    StoreError::new(StoreErrorKind::Unsupported, "PostgreSQL serves no cached mode yet")
 }

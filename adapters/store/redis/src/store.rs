@@ -7,7 +7,7 @@ use logout_all::{
     StoreError, StoreErrorKind, UserId, UserState,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, Lookups, NewSession,
-        Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        Polled, Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -262,6 +262,22 @@ impl SessionStore for RedisStore {
         .await
     }
 
+    async fn poll(&self, _: Option<u64>, _: usize) -> Result<Polled, StoreError> {
+        Err(uncached())
+    }
+
+    async fn raise_lease(&self, _: Duration) -> Result<Lease, StoreError> {
+        Err(uncached())
+    }
+
+    async fn lower_given(&self, _: Duration) -> Result<Lease, StoreError> {
+        Err(uncached())
+    }
+
+    async fn lower_waited(&self, _: Lease) -> Result<bool, StoreError> {
+        Err(uncached())
+    }
+
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         let user = user.clone();
         self.run(move |store| async move {
@@ -285,4 +301,8 @@ impl Inner {
         let mark = Call::new(&script::MARK, &[&given.mark, &given.nothing]);
         replicas.acknowledged(held, &mark).await
     }
+}
+
+fn uncached() -> StoreError {
+    StoreError::new(StoreErrorKind::Unsupported, "Redis serves no cached mode yet")
 }

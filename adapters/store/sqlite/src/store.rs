@@ -1,14 +1,14 @@
 //! The store: each verb of the port is one job for a lane.
 
-use std::{fmt, path::Path, path::PathBuf, sync::Arc};
+use std::{fmt, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use deadpool_sqlite::rusqlite;
 use logout_all::{
     By, Clock, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
-    StoreError, UserId,
+    StoreError, StoreErrorKind, UserId,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Remint, Rotation,
-        StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 
@@ -152,6 +152,22 @@ impl SessionStore for SqliteStore {
         self.reads.run(move |db, _| journal::page(db, after, limit)).await
     }
 
+    async fn poll(&self, _: Option<u64>, _: usize) -> Result<Polled, StoreError> {
+        Err(uncached())
+    }
+
+    async fn raise_lease(&self, _: Duration) -> Result<Lease, StoreError> {
+        Err(uncached())
+    }
+
+    async fn lower_given(&self, _: Duration) -> Result<Lease, StoreError> {
+        Err(uncached())
+    }
+
+    async fn lower_waited(&self, _: Lease) -> Result<bool, StoreError> {
+        Err(uncached())
+    }
+
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         let user = user.clone();
         self.reads.run(move |db, _| journal::history(db, &user, limit)).await
@@ -175,4 +191,8 @@ impl SessionStore for SqliteStore {
         swept.journal = self.writes.run(Urgency::Ordinary, truncate).await?;
         Ok(swept)
     }
+}
+
+fn uncached() -> StoreError {
+    StoreError::new(StoreErrorKind::Unsupported, "SQLite serves no cached mode yet")
 }

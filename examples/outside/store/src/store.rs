@@ -3,7 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{HashMap, VecDeque},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use logout_all::{
@@ -11,8 +11,8 @@ use logout_all::{
     StoreError, StoreErrorKind, UserId, UserState,
     scheme::to_micros,
     store::{
-        Admission, DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation,
-        Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        Admission, DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Polled, Remint,
+        Rotation, Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use uuid::Uuid;
@@ -265,6 +265,22 @@ impl SessionStore for FileStore {
         .await
     }
 
+    async fn poll(&self, _: Option<u64>, _: usize) -> Result<Polled, StoreError> {
+        Err(uncached())
+    }
+
+    async fn raise_lease(&self, _: Duration) -> Result<Lease, StoreError> {
+        Err(uncached())
+    }
+
+    async fn lower_given(&self, _: Duration) -> Result<Lease, StoreError> {
+        Err(uncached())
+    }
+
+    async fn lower_waited(&self, _: Lease) -> Result<bool, StoreError> {
+        Err(uncached())
+    }
+
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         let user = user.clone();
         self.look(move |state, _| {
@@ -277,4 +293,8 @@ impl SessionStore for FileStore {
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {
         self.change(move |state, now| Ok(state.sweep(limit, now))).await
     }
+}
+
+fn uncached() -> StoreError {
+    StoreError::new(StoreErrorKind::Unsupported, "the file store serves no cached mode yet")
 }
