@@ -31,6 +31,15 @@ impl Clock {
         from_micros(to_micros(SystemTime::now()).saturating_add(self.offset_micros()))
     }
 
+    /// Now in whole seconds since 1970: what `exp` is compared with.
+    pub(crate) fn whole_seconds(&self) -> u64 {
+        if self.offset_micros() == 0 {
+            whole_seconds(SystemTime::now())
+        } else {
+            whole_seconds(self.now())
+        }
+    }
+
     /// What tests have moved the clock by, in microseconds; 0 in production.
     pub fn offset_micros(&self) -> i64 {
         self.offset_micros.load(Ordering::SeqCst)
