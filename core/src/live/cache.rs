@@ -42,8 +42,8 @@ pub struct CacheState {
 /// A read that may fill the cache: begun before anything of it was looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fill {
-    began: Moment,
-    born: Born,
+    pub(super) began: Moment,
+    pub(super) born: Born,
 }
 
 impl Fill {

@@ -24,6 +24,10 @@ impl Moment {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    pub(crate) fn as_micros(self) -> i64 {
+        i64::try_from(self.0 / 1000).unwrap_or(i64::MAX)
+    }
+
     pub(super) fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }

@@ -31,15 +31,6 @@ impl Clock {
         from_micros(to_micros(SystemTime::now()).saturating_add(self.offset_micros()))
     }
 
-    /// Now in whole seconds since 1970: what `exp` is compared with.
-    pub(crate) fn whole_seconds(&self) -> u64 {
-        if self.offset_micros() == 0 {
-            whole_seconds(SystemTime::now())
-        } else {
-            whole_seconds(self.now())
-        }
-    }
-
     /// What tests have moved the clock by, in microseconds; 0 in production.
     pub fn offset_micros(&self) -> i64 {
         self.offset_micros.load(Ordering::SeqCst)
@@ -77,6 +68,11 @@ pub fn from_micros(at: i64) -> SystemTime {
 /// `NumericDate`; ours are integers).
 pub fn whole_seconds(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The instant so many seconds after 1970, as a JWT says it.
+pub(crate) fn from_seconds(seconds: u64) -> SystemTime {
+    from_micros(i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000))
 }
 
 /// `at + by`, saturating: no duration that an application configures can make it panic.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::{Proof, Sessions, Verified};
 use crate::{
     live::{Cache, CacheState, Entry, Fill, Moment, Purges, Weighs},
-    scheme::{SessionRow, Snapshot, UserId, elapsed, micros, to_micros},
+    scheme::{SessionRow, Snapshot, UserId, elapsed, from_seconds, to_micros},
     wire::Transport,
 };
 
@@ -28,12 +28,7 @@ impl Sessions {
         // The clock is read during the call, before anything is looked up.
         let now = Moment::now();
         let proof = cache.get(token, now)?;
-        let known = &proof.header.header.value;
-        let end = known.expires_at.saturating_add(self.policy().leeway.as_secs());
-        if self.inner.clock.whole_seconds() >= end {
-            return None;
-        }
-        let at = known.origin.saturating_add(since_start(now));
+        let at = proof.header.header.value.origin.saturating_add(now.as_micros());
         Some(Verified::of(self, proof, transport, at))
     }
 
@@ -54,15 +49,15 @@ impl Sessions {
         row: &SessionRow,
     ) -> Entry<Proof> {
         let Some(cache) = &self.inner.cache else { return crate::live::unkept(proof) };
-        proof.origin = to_micros(snapshot.now).saturating_sub(since_start(fill.began()));
+        proof.origin = to_micros(snapshot.now).saturating_sub(fill.began().as_micros());
         let lasts = self.lasts(&proof, snapshot, row);
         let place = self.inner.background.follower().marks().place(&proof.user);
         cache.keep(fill, place, lasts, token, proof)
     }
 
-    /// How long an entry lasts from when its read began. Not past the end of the row; not past the
-    /// grace, as a rotation is not announced; and until the next activity is to be written down,
-    /// which the read that comes then does. (`exp` is looked at each time.)
+    /// How long an entry lasts from when its read began. Not past `exp`, nor the end of the row; not
+    /// past the grace, as a rotation is not announced; and until the next activity is to be written
+    /// down, which the read that comes then does.
     fn lasts(&self, proof: &Proof, snapshot: &Snapshot, row: &SessionRow) -> Duration {
         let now = snapshot.now;
         let grace = self.policy().grace;
@@ -79,7 +74,11 @@ impl Sessions {
         } else {
             granularity.saturating_sub(seen)
         };
-        OLDEST.min(of_grace).min(of_activity).min(elapsed(now, row.expires_at))
+        let end = proof.expires_at.saturating_add(self.policy().leeway.as_secs());
+        // On this node's clock, as always.
+        let of_token = elapsed(self.inner.clock.now(), from_seconds(end));
+        let of_row = elapsed(now, row.expires_at);
+        OLDEST.min(of_grace).min(of_activity).min(of_token).min(of_row)
     }
 
     /// What entries depend on beside the store: the keys that are accepted, and what a test moved
@@ -98,10 +97,6 @@ impl Sessions {
     pub(super) fn forget_everybody(&self) {
         self.inner.background.follower().marks().announce_everybody();
     }
-}
-
-fn since_start(at: Moment) -> i64 {
-    micros(at.since(Moment::START))
 }
 
 impl Weighs for Proof {

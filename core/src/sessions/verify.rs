@@ -13,7 +13,7 @@ use crate::{
     live::{Entry, Fill, unkept},
     scheme::{
         Denied, Guid, RefTokId, SessionRow, Snapshot, Usage, UserData, UserId, Verdict, elapsed,
-        from_micros, to_micros, verdict, whole_seconds,
+        from_micros, from_seconds, to_micros, verdict, whole_seconds,
     },
     store::{Confirm, Touch},
     token::{AppClaims, Freshness, Opened},
@@ -92,20 +92,22 @@ impl Sessions {
     /// [`AuthError::Denied`] with [`Denied::TokenInvalid`], [`Denied::TokenExpired`],
     /// [`Denied::SessionEnded`] or [`Denied::TokenSuperseded`]; [`AuthError::Store`].
     pub async fn verify(&self, token: &[u8]) -> Result<Verified, AuthError> {
-        self.verify_from(token, None, &ClientInfo::default()).await
+        self.verify_from(token, None, ClientInfo::default).await
     }
 
+    /// The same over that transport. What the client says of itself is asked only where it may be
+    /// written down.
     pub(crate) async fn verify_from(
         &self,
         token: &[u8],
         transport: Option<Transport>,
-        client: &ClientInfo,
+        client: impl FnOnce() -> ClientInfo,
     ) -> Result<Verified, AuthError> {
         if let Some(known) = self.recall(token, transport) {
             return Ok(known);
         }
         let checked = self.check(token)?;
-        self.verify_checked(checked, transport, Activity::Of(client)).await
+        self.verify_checked(checked, transport, Activity::Of(&client())).await
     }
 
     /// The half of a verification that needs no store.
@@ -282,7 +284,7 @@ impl Verified {
 
     /// `exp` of the presented token.
     pub fn token_expires_at(&self) -> SystemTime {
-        from_micros(i64::try_from(self.proof().expires_at).unwrap_or(0).saturating_mul(1_000_000))
+        from_seconds(self.proof().expires_at)
     }
 
     /// When the session ends if nothing happens any more.
