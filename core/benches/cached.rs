@@ -9,7 +9,7 @@
 //! when a request was just read; what is known of it is not. An entry lasts ten seconds: all are
 //! filled just before.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may panic")]
 
 use std::{
     pin::pin,
@@ -128,9 +128,8 @@ impl Node {
                 .lease(Duration::from_secs(5))
                 .most_entries(sessions * 2)
                 .most_bytes(4 << 30);
-            let built =
-                Sessions::builder(MemoryStore::new(), keys, ISSUER).mode(mode).build().await;
-            let node = built.unwrap();
+            let builder = Sessions::builder(MemoryStore::new(), keys, ISSUER).mode(mode);
+            let node = builder.users(Asked(asked.clone())).build().await.unwrap();
             let mut tokens = Vec::with_capacity(sessions);
             for user in 0..sessions {
                 let ticket = node.begin_login(Some(user)).await.unwrap();

@@ -2,7 +2,7 @@
 //! `jsonwebtoken::decode` alone": medians of both, measured in turn in one process. It fails only where
 //! the promise is broken; how much cheaper it is, the benchmark `cached` says.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::{
     hint::black_box,

@@ -16,8 +16,6 @@ mod settle;
 mod sweep;
 mod sync;
 mod table;
-#[cfg(test)]
-mod tests;
 mod touches;
 mod waiting;
 
@@ -41,3 +39,6 @@ fn jittered(around: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
     around / 2 + around.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! cache, its marks and its lease do in each order is explored in `cached_mode`; here they run with
 //! the tasks and clocks that they have.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod answers;
 mod building;

@@ -10,7 +10,7 @@ use crate::{
     store::{JournalEntry, Lease, Polled},
 };
 
-fn entry(seq: u64) -> JournalEntry {
+pub(super) fn entry(seq: u64) -> JournalEntry {
     JournalEntry {
         seq,
         id: Uuid::from_u128(u128::from(seq)),
@@ -22,7 +22,7 @@ fn entry(seq: u64) -> JournalEntry {
     }
 }
 
-fn polled(seqs: &[u64], last_seq: u64) -> Polled {
+pub(super) fn polled(seqs: &[u64], last_seq: u64) -> Polled {
     let entries = seqs.iter().copied().map(entry).collect();
     Polled { lease: Lease::default(), last_seq, entries }
 }

@@ -1,6 +1,7 @@
 //! The parts that follow the journal, each alone. They stand outside of the files that they test, as
 //! the schedule explorer (`tests/cached_mode`) compiles those too.
 
+mod follower;
 mod known;
 mod marks;
 mod table;
