@@ -16,8 +16,11 @@ use super::{LEASE, Node, cached, two, user};
 
 type Out = Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>;
 
+/// Ends a session that this token is of.
+type Way = fn(Sessions, Guid, Vec<u8>) -> Out;
+
 /// The ways to end the session of `ada`, by their names.
-fn ways() -> Vec<(&'static str, fn(Sessions, Guid, Vec<u8>) -> Out)> {
+fn ways() -> Vec<(&'static str, Way)> {
     vec![
         ("logout", |sessions, _, token| {
             Box::pin(async move {

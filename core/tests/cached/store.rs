@@ -86,10 +86,11 @@ impl Door {
     }
 
     fn up(&self) -> Result<(), StoreError> {
-        match self.state.down.load(Ordering::SeqCst) {
-            true => Err(StoreError::new(StoreErrorKind::Unavailable, "the test has taken it down")),
-            false => Ok(()),
+        if self.state.down.load(Ordering::SeqCst) {
+            let why = "the test has taken it down";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, why));
         }
+        Ok(())
     }
 }
 
@@ -100,10 +101,10 @@ macro_rules! forwarded {
                 self.store.info()
             }
             fn journal_order(&self) -> JournalOrder {
-                match self.state.per_user.load(Ordering::SeqCst) {
-                    true => JournalOrder::PerUser,
-                    false => JournalOrder::Common,
+                if self.state.per_user.load(Ordering::SeqCst) {
+                    return JournalOrder::PerUser;
                 }
+                JournalOrder::Common
             }
             async fn lookup(&self, user: &UserId, guid: Guid) -> Result<Snapshot, StoreError> {
                 self.state.lookups.fetch_add(1, Ordering::SeqCst);

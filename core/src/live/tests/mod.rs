@@ -4,6 +4,7 @@
 mod follower;
 mod known;
 mod marks;
+mod poller;
 mod table;
 
 use std::time::Duration;

@@ -125,7 +125,7 @@ impl Settings {
 
 /// As the environment says: `LOGOUT_ALL_MODE=cached` runs every case in cached mode, with a lease
 /// that is short, as every logout waits for it.
-fn mode() -> Mode {
+pub(super) fn mode() -> Mode {
     match std::env::var("LOGOUT_ALL_MODE").as_deref() {
         Ok("cached") => Mode::cached().lease(Duration::from_millis(50)).into(),
         _ => Mode::Strict,
