@@ -73,9 +73,7 @@ impl DataColumn {
                 Some(text) => serde_json::to_string(text).ok().map(Cow::from),
                 None => None,
             },
-            Kind::Uuid => {
-                column::<Option<Uuid>>(row, at)?.map(|uuid| format!("\"{uuid}\"").into())
-            }
+            Kind::Uuid => column::<Option<Uuid>>(row, at)?.map(|uuid| format!("\"{uuid}\"").into()),
             Kind::Other => column::<Option<&str>>(row, at)?.map(Cow::from),
         };
         json.push_str(value.as_deref().unwrap_or("null"));
