@@ -48,6 +48,7 @@ mod sweep;
 mod touch;
 mod transaction;
 mod turns;
+mod user_data;
 mod users;
 
 pub use builder::PostgresStoreBuilder;

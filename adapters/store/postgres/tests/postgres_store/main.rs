@@ -12,6 +12,7 @@ mod coalesced;
 mod faults;
 mod measure;
 mod migration;
+mod order;
 mod plain_sql;
 mod proxy;
 mod races;
