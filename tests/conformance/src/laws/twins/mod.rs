@@ -6,6 +6,7 @@
 
 mod ending;
 mod journal;
+mod lease;
 mod login;
 mod reading;
 mod swapping;
@@ -37,6 +38,7 @@ use crate::report::Planned;
 
 pub(super) use ending::*;
 pub(super) use journal::*;
+pub(super) use lease::*;
 pub(super) use login::*;
 pub(super) use reading::*;
 pub(super) use swapping::*;
