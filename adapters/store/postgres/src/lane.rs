@@ -87,8 +87,12 @@ impl Role {
                  SET jit = off; SELECT pg_is_in_recovery()"
             }
             // Each poll says all that it needs, and is planned anew: behind a proxy that moves
-            // connections between transactions none of this is there.
-            Self::Poll => "SET statement_timeout = 500; SET jit = off; SELECT pg_is_in_recovery()",
+            // connections between transactions none of this is there. Where it is, a journal that
+            // has grown since the server looked at it last is not read from end to end.
+            Self::Poll => {
+                "SET statement_timeout = 500; SET enable_seqscan = off; \
+                 SET enable_bitmapscan = off; SET jit = off; SELECT pg_is_in_recovery()"
+            }
             Self::Write | Self::End => {
                 "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000; \
                  SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'; \

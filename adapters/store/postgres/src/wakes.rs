@@ -30,7 +30,7 @@ use crate::{
 /// The pause before the connection is opened again: the first, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
 /// How often the server is asked whether it still is there, and for how long.
-const ASKED_EVERY: Duration = Duration::from_secs(10);
+const ASKED_EVERY: Duration = Duration::from_secs(5);
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
 pub(crate) struct Wakes {
