@@ -37,9 +37,10 @@ impl Proxy {
         let proxy = Self { port, silence: Arc::clone(&silence), frozen, cut_at_commit };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let silent = match stopped.load(Ordering::SeqCst) {
-                    true => Arc::new(AtomicBool::new(true)),
-                    false => Arc::clone(&silence.lock().unwrap()),
+                let silent = if stopped.load(Ordering::SeqCst) {
+                    Arc::new(AtomicBool::new(true))
+                } else {
+                    Arc::clone(&silence.lock().unwrap())
                 };
                 let (server, cut) = (server.clone(), Arc::clone(&cut));
                 tokio::spawn(async move {
