@@ -91,10 +91,10 @@ async fn listen_once(reach: &Reach, channel: &str, heard: &watch::Sender<u64>) -
     let tell =
         |heard: &watch::Sender<u64>| heard.send_modify(|count| *count = count.wrapping_add(1));
     let ended = Arc::new(Notify::new());
-    let (ends, hears) = (Arc::clone(&ended), heard.clone());
+    let (ends, told) = (Arc::clone(&ended), heard.clone());
     let push = move |push: PushInfo| {
         match push.kind {
-            PushKind::Message => tell(&hears),
+            PushKind::Message => tell(&told),
             PushKind::Disconnection => ends.notify_one(),
             _ => {}
         }

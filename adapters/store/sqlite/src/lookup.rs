@@ -1,12 +1,12 @@
 //! The reads: one statement each, by primary keys.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use logout_all::{
     Epochs, Guid, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
     scheme::to_micros,
-    store::{DeviceRows, Lease, TicketEpochs},
+    store::{DeviceRows, TicketEpochs},
 };
 
 use crate::{
