@@ -13,6 +13,7 @@ mod faults;
 mod following;
 mod measure;
 mod migration;
+mod order;
 mod plain_sql;
 mod proxy;
 mod races;

@@ -53,6 +53,15 @@ async fn each_function_ends_fences_and_journals() {
         "SELECT logout_all.logout_user('ada', 'no reason')",
         "SELECT logout_all.logout_user('ada', 'operator', 'nobody')",
         "SELECT logout_all.logout_before('ada', now() + interval '1 hour')",
+        // Nor by what the library itself calls, which its role may.
+        "SELECT logout_all.end_sessions('', 'all', NULL, NULL, 'logout', 'policy', 0)",
+        "SELECT logout_all.end_sessions('ada', 'all', NULL, NULL, 'no reason', 'policy', 0)",
+        "SELECT logout_all.end_sessions('ada', 'all', NULL, NULL, 'logout', 'nobody', 0)",
+        "SELECT logout_all.end_sessions('ada', NULL, NULL, NULL, 'logout', 'policy', 0)",
+        "SELECT logout_all.make_room('ada', '{}', 'no reason', now())",
+        "SELECT logout_all.end_everyone('no reason', 'policy', 0)",
+        "SELECT logout_all.announce_changed('ada', 'nobody', 0)",
+        "SELECT logout_all.lock_user('')",
     ] {
         assert!(sql.batch_execute(bad).await.is_err(), "{bad}");
     }

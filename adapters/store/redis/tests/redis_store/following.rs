@@ -104,8 +104,7 @@ async fn nodes_that_start_at_once_raise_to_the_longest_and_write_one_entry() {
     let stores = [server.store().await, server.store().await];
     server.ask::<()>("CONFIG SET maxmemory 1");
     let mut nodes = JoinSet::new();
-    for node in 1..=8 {
-        let store = stores[node as usize % 2].clone();
+    for (node, store) in (1..=8).zip(stores.iter().cycle().cloned()) {
         nodes.spawn(async move {
             let lease = store.raise_lease(millis(100 * node)).await.unwrap();
             assert!(lease.given >= millis(100 * node) && lease.waited >= lease.given, "{lease:?}");
