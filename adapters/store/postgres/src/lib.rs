@@ -49,6 +49,7 @@ mod sweep;
 mod touch;
 mod transaction;
 mod turns;
+mod user_data;
 mod users;
 mod wakes;
 

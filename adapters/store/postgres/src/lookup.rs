@@ -12,7 +12,7 @@ use crate::{
     fault::Fault,
     instant::Instant,
     lane::Work,
-    row::{self, COLUMNS, column, columns},
+    row::{self, COLUMNS_BESIDE_KEY, column, columns, columns_beside_key},
     users::{self, ASKED, ASKED_ID, JoinedUsers},
 };
 
@@ -34,7 +34,7 @@ pub(crate) enum Asks {
 /// The statement that answers verifications. It gives a row for each session that is asked for,
 /// there or not, and begins it with the place in what was asked.
 pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>, asks: Asks) -> String {
-    let selection = users.map_or("", |_| ", person.active, person.data");
+    let selection = users.map_or_else(String::new, JoinedUsers::selection);
     let join = users.map_or_else(String::new, JoinedUsers::join);
     let id = users.map_or("text", JoinedUsers::id_type);
     let asked = match asks {
@@ -49,7 +49,7 @@ pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>, asks: Asks
          LEFT JOIN {{s}}.users AS e ON e.user_id = {ASKED}.user_id \
          LEFT JOIN {{s}}.sessions AS s ON s.user_id = {ASKED}.user_id AND s.guid = {ASKED}.guid ",
         now!(),
-        columns!()
+        columns_beside_key!()
     );
     // What the application wrote is not a template of ours.
     format!("{}{join} WHERE m.id = 1", schema.fill(&template))
@@ -95,8 +95,9 @@ pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<
         let mut answers: Vec<Option<LookupAnswer>> = asked.iter().map(|_| None).collect();
         for row in &found {
             let place = usize::try_from(column::<i64>(row, 0)?).unwrap_or(0);
-            if let Some(answer) = place.checked_sub(1).and_then(|place| answers.get_mut(place)) {
-                *answer = Some(snapshot(row, users).map_err(Fault::told));
+            let place = place.checked_sub(1).unwrap_or(usize::MAX);
+            if let (Some(asked), Some(answer)) = (asked.get(place), answers.get_mut(place)) {
+                *answer = Some(snapshot(asked, row, users).map_err(Fault::told));
             }
         }
         let missing = || Err(crate::db::no_meta());
@@ -104,13 +105,17 @@ pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<
     })
 }
 
-fn snapshot(row: &Row, users: Option<&JoinedUsers>) -> Result<Snapshot, Fault> {
+fn snapshot(
+    (user, guid): &LookupAsked,
+    row: &Row,
+    users: Option<&JoinedUsers>,
+) -> Result<Snapshot, Fault> {
     Ok(Snapshot {
         now: column::<Instant>(row, 1)?.0,
         epochs: Epochs { global: column(row, 2)?, user: column(row, 3)? },
-        row: if column(row, 4)? { Some(row::decode(row, 5)?) } else { None },
+        row: if column(row, 4)? { Some(row::decode_of(user, *guid, row, 5)?) } else { None },
         user: match users {
-            Some(_) => users::decode(row, 5 + COLUMNS)?,
+            Some(users) => users.decode(row, 5 + COLUMNS_BESIDE_KEY)?,
             None => UserState::NotAsked,
         },
     })
