@@ -3,6 +3,7 @@
 //! a caller's: on Actix a worker's runtime may stall or stop.
 
 mod background;
+mod follow;
 mod settle;
 mod sweep;
 mod touches;

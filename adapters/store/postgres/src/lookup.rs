@@ -1,10 +1,8 @@
 //! The reads: one statement each, at one instant.
 
-use std::time::Duration;
-
 use logout_all::{
-    Epochs, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
-    store::{DeviceRows, Lease, LookupAnswer, LookupAsked, TicketEpochs},
+    Epochs, Snapshot, UserId, UserState,
+    store::{DeviceRows, LookupAnswer, LookupAsked, TicketEpochs},
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -77,8 +75,6 @@ pub(crate) const DEVICES: &str = concat!(
      WHERE m.id = 1 ORDER BY s.last_seen_at DESC, s.created_at DESC, s.guid DESC"
 );
 
-pub(crate) const LEASE: &str = "SELECT lease_given_us, lease_waited_us FROM {s}.meta WHERE id = 1";
-
 /// Answers each of what is asked, in its order. Damage of one row is the answer for that row.
 pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<LookupAnswer>> {
     Box::pin(async move {
@@ -148,20 +144,5 @@ pub(crate) fn devices<'a>(db: Db<'a>, user: &'a UserId) -> Work<'a, DeviceRows> 
         }
         let first = crate::db::one(found)?;
         Ok(DeviceRows { now: column::<Instant>(&first, 0)?.0, rows })
-    })
-}
-
-/// The lease lengths.
-pub(crate) fn lease<'a>(db: Db<'a>, (): &'a ()) -> Work<'a, Lease> {
-    Box::pin(async move {
-        let found = db.one(&db.sql.lease, &[]).await?;
-        // A length that cannot be read must not become none: a logout would not wait for it.
-        let length = |micros: i64| {
-            u64::try_from(micros).map(Duration::from_micros).map_err(|_| {
-                let message = "the lease length in the table meta is damaged";
-                Fault::from(StoreError::new(StoreErrorKind::Corrupt, message))
-            })
-        };
-        Ok(Lease { given: length(column(&found, 0)?)?, waited: length(column(&found, 1)?)? })
     })
 }

@@ -12,6 +12,7 @@ use crate::{
     lookup::Lookup,
     migrate,
     users::JoinedUsers,
+    wakes,
 };
 
 /// How many prepared statements a connection keeps: more than the store has.
@@ -39,10 +40,12 @@ pub(crate) fn connect(builder: &SqliteStoreBuilder) -> Result<SqliteStore, Store
     drop(lookup.prepare(&writer)?);
     let readers: Vec<_> =
         (0..builder.readers).map(|_| open_reader(&path)).collect::<Result<_, _>>()?;
+    let (after_commit, wakes) = wakes::channel(&writer)?;
     Ok(SqliteStore {
         lookups: Arc::new(lookups::start(readers, lookup, &builder.clock)?),
         reads: Arc::new(ReadLane::start(open_reader(&path)?, &builder.clock)?),
-        writes: Arc::new(WriteLane::start(writer, &builder.clock)?),
+        writes: Arc::new(WriteLane::start(writer, &builder.clock, after_commit)?),
+        wakes,
         clock: builder.clock.clone(),
         path: path.into(),
         readers: builder.readers,

@@ -143,6 +143,11 @@ BEGIN
             NEW.by_whom, NEW.at
         FROM unnest(NEW.guids) WITH ORDINALITY AS e (one, place);
     END IF;
+    -- Wakes those who follow the journal. A queue that somebody else's stuck listener has filled would
+    -- fail the commit, and so is left alone before that: they poll, too.
+    IF pg_notification_queue_usage() < 0.5 THEN
+        PERFORM pg_notify(TG_TABLE_SCHEMA, '');
+    END IF;
     RETURN NULL;
 END
 $$;
