@@ -5,7 +5,7 @@ use std::{fmt, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use deadpool_sqlite::rusqlite;
 use logout_all::{
     By, Clock, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
-    StoreError, StoreErrorKind, UserId,
+    StoreError, UserId,
     store::{
         DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
         Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
@@ -15,7 +15,8 @@ use logout_all::{
 use crate::{
     SqliteStoreBuilder, end, journal,
     lane::{ReadLane, Urgency, WriteLane},
-    login, lookup, renew, sweep,
+    lease, login, lookup, renew, sweep,
+    wakes::{self, Wakes},
 };
 
 /// Sessions in a SQLite file. Cheap to clone; clones share the connections, which close when the
@@ -40,6 +41,7 @@ pub struct SqliteStore {
     pub(crate) lookups: Arc<Lookups>,
     pub(crate) reads: Arc<ReadLane>,
     pub(crate) writes: Arc<WriteLane>,
+    pub(crate) wakes: Wakes,
     pub(crate) clock: Clock,
     /// Canonical: compared with the file of the application's connection.
     pub(crate) path: Arc<Path>,
@@ -145,27 +147,31 @@ impl SessionStore for SqliteStore {
     }
 
     async fn lease(&self) -> Result<Lease, StoreError> {
-        self.reads.run(|db, _| lookup::lease(db)).await
+        self.reads.run(|db, _| lease::lease(db)).await
     }
 
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
         self.reads.run(move |db, _| journal::page(db, after, limit)).await
     }
 
-    async fn poll(&self, _: Option<u64>, _: usize) -> Result<Polled, StoreError> {
-        Err(uncached())
+    async fn poll(&self, after: Option<u64>, limit: usize) -> Result<Polled, StoreError> {
+        self.reads.run(move |db, _| journal::poll(db, after, limit)).await
     }
 
-    async fn raise_lease(&self, _: Duration) -> Result<Lease, StoreError> {
-        Err(uncached())
+    async fn raise_lease(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.writes.run(Urgency::Ending, move |db, now| lease::raise(db, now, to)).await
     }
 
-    async fn lower_given(&self, _: Duration) -> Result<Lease, StoreError> {
-        Err(uncached())
+    async fn lower_given(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.writes.run(Urgency::Ordinary, move |db, _| lease::lower_given(db, to)).await
     }
 
-    async fn lower_waited(&self, _: Lease) -> Result<bool, StoreError> {
-        Err(uncached())
+    async fn lower_waited(&self, seen: Lease) -> Result<bool, StoreError> {
+        self.writes.run(Urgency::Ordinary, move |db, _| lease::lower_waited(db, seen)).await
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        wakes::next(&self.wakes)
     }
 
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
@@ -191,8 +197,4 @@ impl SessionStore for SqliteStore {
         swept.journal = self.writes.run(Urgency::Ordinary, truncate).await?;
         Ok(swept)
     }
-}
-
-fn uncached() -> StoreError {
-    StoreError::new(StoreErrorKind::Unsupported, "SQLite serves no cached mode yet")
 }
