@@ -23,7 +23,6 @@ pub(crate) fn erase_directory(directory: impl UserDirectory) -> Arc<dyn DynDirec
 macro_rules! dyn_twin {
     ($($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
         /// See [`SessionStore`]: the same verbs.
-        #[allow(dead_code, reason = "cached mode asks these, and is not built yet")]
         #[allow(clippy::elidable_lifetime_names)] // the argument types name it
         pub(crate) trait DynStore: Send + Sync {
             fn info(&self) -> StoreInfo;

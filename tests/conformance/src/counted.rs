@@ -113,11 +113,11 @@ impl Accesses {
     }
 
     /// How often the store was asked for anything, but for what tasks do beside the requests:
-    /// `touch` writes down what an earlier request was, `poll` follows the journal, and `sweep` and
-    /// `ping` belong to none.
+    /// `touch` writes down what an earlier request was, `poll` and `raise_lease` belong to cached mode,
+    /// and `sweep` and `ping` to nobody.
     pub fn of_requests(&self) -> u64 {
         let all: u64 = self.inner.counts.iter().map(|count| count.load(Ordering::SeqCst)).sum();
-        let beside: u64 = [Verb::Touch, Verb::Poll, Verb::Sweep, Verb::Ping]
+        let beside: u64 = [Verb::Touch, Verb::Poll, Verb::RaiseLease, Verb::Sweep, Verb::Ping]
             .map(|verb| self.of(verb))
             .iter()
             .sum();
