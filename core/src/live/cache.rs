@@ -122,7 +122,7 @@ impl<V: Weighs> Cache<V> {
         value: V,
     ) -> Entry<V> {
         let (deadline, born) = (fill.began.after(lasts), fill.born);
-        let entry = ThinArc::from_header_and_slice(Kept { value, deadline, born, place }, token);
+        let entry = ThinArc::from_header_and_slice(Kept { deadline, born, place, value }, token);
         if let (Some(hash), true) = (self.hash(token), self.marks.stands(born, place)) {
             let mut table = write(self.shard(hash));
             // A fill that began earlier may come later.
@@ -190,7 +190,7 @@ impl<V: Weighs> Cache<V> {
 /// A value that is kept nowhere: what a verification proved that did not come from the cache.
 pub(crate) fn unkept<V>(value: V) -> Entry<V> {
     let (born, place) = (Born::START, Place::FIRST);
-    ThinArc::from_header_and_slice(Kept { value, deadline: Moment::START, born, place }, &[])
+    ThinArc::from_header_and_slice(Kept { deadline: Moment::START, born, place, value }, &[])
 }
 
 fn random() -> u64 {
