@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     /// Measure with ten million sessions too; that takes long, and 15 GB of disk.
     #[arg(long)]
     huge: bool,
-    /// These sections alone: `token`, `http`, `lookups`, `endings`, `renewals`, `size`, `sweep`.
+    /// These sections alone: `token`, `http`, `cached`, `lookups`, `endings`, `renewals`, `size`, `sweep`.
     #[arg(long, value_name = "SECTION", value_delimiter = ',')]
     only: Vec<String>,
     #[command(flatten)]
@@ -45,8 +45,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         let peers = root.join("tests").join("bench").join("peers").join("Cargo.toml");
         bench.arg("--peers").arg(build(&peers, "logout-all-peers")?);
     }
-    if arguments.measures("token") {
-        bench.arg("--token-bench").arg(of_one_token(&root, &folder)?);
+    for (section, name) in [("token", "token"), ("cached", "cached")] {
+        if arguments.measures(section) {
+            bench.arg(format!("--{name}-bench")).arg(printed_by(name, &root, &folder)?);
+        }
     }
     bench.args(["--extent", arguments.extent()]);
     bench.args(arguments.only.iter().flat_map(|section| ["--only", section]));
@@ -79,12 +81,12 @@ fn build(manifest: &Path, package: &str) -> Result<PathBuf, String> {
 }
 
 /// What divan prints, kept in a file.
-fn of_one_token(root: &Path, folder: &Path) -> Result<PathBuf, String> {
+fn printed_by(name: &str, root: &Path, folder: &Path) -> Result<PathBuf, String> {
     let mut bench = cargo::command();
-    bench.args(["bench", "--package", "logout-all", "--bench", "token"]).current_dir(root);
+    bench.args(["bench", "--package", "logout-all", "--bench", name]).current_dir(root);
     let mut printed = Vec::new();
     finish(&mut bench, BUILD_LIMIT, &mut printed)?;
-    let file = folder.join("token.txt");
+    let file = folder.join(format!("{name}.txt"));
     fs::write(&file, printed)
         .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     Ok(file)

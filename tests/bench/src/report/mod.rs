@@ -19,6 +19,8 @@ pub(crate) enum Section {
     Token,
     /// Servers under load, with the peers.
     Http,
+    /// Cached mode: a verification from memory, and how fast a logout is known everywhere.
+    Cached,
     /// Lookups in the stores, without HTTP.
     Lookups,
     /// Logouts.

@@ -168,7 +168,7 @@ impl Servers {
                 };
                 let server = Server::own(&[&framework, &what], &places(sessions)).await?;
                 let store = match what.as_str() {
-                    "postgres" | "select" | "literal" => Some(Store::Postgres),
+                    "postgres" | "cached" | "select" | "literal" => Some(Store::Postgres),
                     "redis" => Some(Store::Redis),
                     _ => None,
                 };
@@ -282,6 +282,7 @@ fn at_usual(figures: &BTreeMap<String, Figures>) -> Vec<Row> {
             ("memory", Some(Target::AtLeast(0.87))),
             ("sqlite", None),
             ("postgres", Some(Target::AtLeast(0.60))),
+            ("cached", Some(Target::AtLeast(0.93))),
             ("redis", Some(Target::AtLeast(0.62))),
             ("select", None),
             ("literal", None),
@@ -294,6 +295,8 @@ fn at_usual(figures: &BTreeMap<String, Figures>) -> Vec<Row> {
                 target,
             ));
         }
+        let (cached, decode) = (format!("{framework}/cached"), format!("{framework}/decode"));
+        rows.extend(row(figures, &cached, &decode, Some(Target::AtLeast(1.03))));
     }
     for (peer, _) in PEERS {
         let own = if peer.starts_with("actix") { "actix/bare" } else { "axum/bare" };

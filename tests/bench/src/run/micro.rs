@@ -1,4 +1,7 @@
-//! Signature and claims of one token, from what divan printed of `core/benches/token.rs`.
+//! Signature and claims of one token, and a verification from memory, from what divan printed of
+//! `core/benches/token.rs` and `cached.rs`.
+
+use std::path::Path;
 
 use anyhow::Context;
 
@@ -13,22 +16,41 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let Some(file) = &bench.arguments.token_bench else {
         return Ok(vec![Row::new("signature and claims", Rounds::default(), "NOT RUN")]);
     };
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let row = |(name, most): &(&str, Option<f64>)| {
-        let of = |group: &str| {
-            median(&text, group, name)
-                .with_context(|| format!("{} has no {group} {name}", file.display()))
-        };
-        let (ours, theirs) = (of("opened_by_us")?, of("decoded_by_jsonwebtoken")?);
-        let row = Row::new(format!("signature and claims, {name}"), Rounds(vec![ours]), "µs")
-            .against("jsonwebtoken::decode", &Rounds(vec![theirs]));
+        let row =
+            beside_decode(file, "opened_by_us", name, format!("signature and claims, {name}"))?;
         Ok(match most {
             Some(most) => row.target(Target::AtMost(*most)),
             None => row,
         })
     };
     ALGORITHMS.iter().map(row).collect()
+}
+
+/// A verification from memory, by the number of sessions that are in it.
+pub(super) fn from_memory(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    let Some(file) = &bench.arguments.cached_bench else {
+        return Ok(vec![Row::new("a verification from memory", Rounds::default(), "NOT RUN")]);
+    };
+    let row = |sessions: &&str| {
+        let what = format!("a verification from memory, {sessions} sessions");
+        let row = beside_decode(file, "verified_from_memory", sessions, what)?;
+        Ok(row.target(Target::AtMost(0.15)))
+    };
+    ["10000", "1000000"].iter().map(row).collect()
+}
+
+/// One case of a group against the same case of decoding alone.
+fn beside_decode(file: &Path, group: &str, case: &str, what: String) -> anyhow::Result<Row> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let of = |group: &str| {
+        median(&text, group, case)
+            .with_context(|| format!("{} has no {group} {case}", file.display()))
+    };
+    let (ours, theirs) = (of(group)?, of("decoded_by_jsonwebtoken")?);
+    let row = Row::new(what, Rounds(vec![ours]), "µs");
+    Ok(row.against("jsonwebtoken::decode", &Rounds(vec![theirs])))
 }
 
 /// The median of one line of a group of divan's, in microseconds.

@@ -2,6 +2,7 @@
 //!
 //! Variants take turns within one run (A B A B …); what is compared are medians, with the spread.
 
+mod cached;
 mod callers;
 mod cpu;
 mod endings;
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// What cargo printed of `--bench token`.
     #[arg(long)]
     token_bench: Option<PathBuf>,
+    /// What cargo printed of `--bench cached`.
+    #[arg(long)]
+    cached_bench: Option<PathBuf>,
     /// Where the results go.
     #[arg(long)]
     out: PathBuf,
@@ -108,6 +112,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         let rows = match section {
             Section::Token => micro::measure(&bench),
             Section::Http => http::measure(&bench).await,
+            Section::Cached => cached::measure(&bench).await,
             Section::Lookups => lookups::measure(&bench).await,
             Section::Endings => endings::measure(&bench).await,
             Section::Renewals => renewals::measure(&bench).await,

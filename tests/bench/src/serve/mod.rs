@@ -8,7 +8,7 @@ mod decoder;
 mod ours;
 mod rocket;
 
-pub(crate) use ours::{accounts, fill};
+pub(crate) use ours::{accounts, fill, joined};
 
 use std::{
     io::{Read, Write, stdin, stdout},
@@ -53,6 +53,8 @@ pub(crate) enum What {
     Sqlite,
     /// This library over PostgreSQL.
     Postgres,
+    /// This library over PostgreSQL, answering from memory while it holds a lease.
+    Cached,
     /// This library over Redis.
     Redis,
     /// The scheme taken literally: SELECT, then UPDATE of the last-seen time. The last to have its

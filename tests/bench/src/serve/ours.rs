@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use logout_all::{
-    DeviceLimit, Keys, Limits, MemoryStore, Persistence, SessionStore, Sessions, StoreError,
+    DeviceLimit, Keys, Limits, MemoryStore, Mode, Persistence, SessionStore, Sessions, StoreError,
     UserAgent, UserData, UserDirectory, UserId, UserState, Users,
     store::{Inserted, NewSession},
 };
@@ -38,12 +38,17 @@ pub(super) async fn guard(what: What, places: &Places) -> anyhow::Result<Guard> 
         What::Postgres => {
             let url = places.postgres.as_deref().context("--postgres is missing")?;
             let store = PostgresStore::builder(url).users(accounts()).connect().await?;
-            Guard::Sessions(joined(store).await?)
+            Guard::Sessions(joined(store, Mode::Strict).await?)
+        }
+        What::Cached => {
+            let url = places.postgres.as_deref().context("--postgres is missing")?;
+            let store = PostgresStore::builder(url).users(accounts()).connect().await?;
+            Guard::Sessions(joined(store, Mode::cached()).await?)
         }
         What::Sqlite => {
             let path = places.sqlite.as_deref().context("--sqlite is missing")?;
             let store = SqliteStore::builder(path).users(accounts()).connect().await?;
-            Guard::Sessions(joined(store).await?)
+            Guard::Sessions(joined(store, Mode::Strict).await?)
         }
         What::Select | What::Literal => bail!("{what:?} is no store"),
     })
@@ -54,8 +59,13 @@ pub(crate) fn accounts() -> Users {
     Users::table("accounts").active("NOT locked").columns(["id", "email"])
 }
 
-async fn joined(store: impl SessionStore) -> anyhow::Result<Sessions> {
-    Ok(Sessions::builder(store, Keys::hs256(world::SECRET)?, world::ISSUER).build().await?)
+/// Over a store that finds the users by itself.
+pub(crate) async fn joined(
+    store: impl SessionStore,
+    mode: impl Into<Mode>,
+) -> anyhow::Result<Sessions> {
+    let builder = Sessions::builder(store, Keys::hs256(world::SECRET)?, world::ISSUER);
+    Ok(builder.mode(mode).build().await?)
 }
 
 /// Where the store has no users table, they come from memory: what is measured is the store.

@@ -108,6 +108,7 @@ async fn a_login_evicts_the_least_recently_seen(site: &Site<'_>) {
     let (gone, stay): (Vec<_>, Vec<_>) =
         devices.iter().partition(|(guid, _)| evicted[0] == guid.as_str());
     assert_eq!((gone.len(), stay.len()), (1, DEVICES - 1));
+    site.lapse().await;
     site.denied(&[&gone[0].1]).await;
     site.alive(&[&stay[0].1, &stay[1].1, &token_of(&newest)]).await;
 }
@@ -115,6 +116,7 @@ async fn a_login_evicts_the_least_recently_seen(site: &Site<'_>) {
 async fn a_login_replaces_the_session_that_it_presents(site: &Site<'_>) {
     let (gone, stays) = site.two_devices().await;
     let fresh = token_of(&site.login(Some(&gone)).await);
+    site.lapse().await;
     site.denied(&[&gone]).await;
     site.alive(&[&fresh, &stays]).await;
 }
@@ -134,6 +136,7 @@ async fn a_row_deleted_by_hand(site: &Site<'_>) {
     let (gone, stays) = site.two_devices().await;
     let guid = guid(site, &gone).await;
     assert!(site.home.delete_row(&site.id, &guid).await, "it was there");
+    site.lapse().await;
     site.denied(&[&gone]).await;
     site.alive(&[&stays]).await;
 }
@@ -141,6 +144,7 @@ async fn a_row_deleted_by_hand(site: &Site<'_>) {
 async fn a_user_locked_by_hand(site: &Site<'_>) {
     let (one, two) = site.two_devices().await;
     site.home.lock(site.user, &site.id).await;
+    site.lapse().await;
     site.denied(&[&one, &two]).await;
     assert_eq!(code(&site.b.send(login(site.user, PASSWORD)).await), "credentials-invalid");
 }
@@ -189,6 +193,7 @@ async fn logout_everyone_in_sql(site: &Site<'_>) {
 async fn call(site: &Site<'_>, function: &str) {
     let sql = format!("SELECT logout_all.{function}::text");
     assert!(site.home.sql("", &sql).await.is_some());
+    site.lapse().await;
 }
 
 async fn guid(site: &Site<'_>, token: &str) -> String {

@@ -62,6 +62,11 @@ impl Home {
 
     /// The program over this store, on a free port.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_of(self.framework, arguments)
+    }
+
+    /// Another framework's program over this store.
+    pub(crate) fn command_of(&self, framework: Framework, arguments: &[&str]) -> Command {
         let listening = ["--listen", "127.0.0.1:0"].map(OsString::from);
         let stored = match self.store {
             Store::Memory => &["--store", "memory"][..],
@@ -69,7 +74,7 @@ impl Home {
             Store::Postgres | Store::Redis | Store::RedisCluster => &[],
         };
         let all = listening.into_iter().chain(stored.iter().chain(arguments).map(OsString::from));
-        let mut command = program::command(self.framework, self.folder(), all);
+        let mut command = program::command(framework, self.folder(), all);
         let database = self.database.as_ref().map(Database::url);
         let redis = self.redis.as_ref().map(|redis| redis.url().to_owned());
         if let Some(url) = database.or(redis) {

@@ -34,7 +34,7 @@ use std::{future::Future, pin::Pin, process::ExitCode, sync::Arc};
 use database::Gone;
 use home::Home;
 use libtest_mimic::{Arguments, Trial};
-use pair::{Case, Ends, Pair};
+use pair::{Case, Ends, Mode, Pair};
 use servers::{Framework, Store};
 
 /// A test that starts processes of its own.
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
             if store != Store::Redis {
                 trials.extend(alone(framework, store, &ON_A_DATABASE));
             }
-            let pair = Arc::new(Pair::new(framework, store));
+            let pair = Arc::new(Pair::new(framework, store, Mode::Strict));
             trials.extend(shared(&pair, endings::CASES, Ends::ItsUsers));
             if store == Store::Postgres {
                 trials.extend(shared(&pair, endings::BY_FUNCTION, Ends::ItsUsers));

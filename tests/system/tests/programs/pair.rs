@@ -1,7 +1,7 @@
-//! Two processes on one database, started when the first case needs them and shared by all: each
+//! Two processes on one database, in one mode, started when the first case needs them and shared by all: each
 //! case has a user of its own.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use logout_all_conformance::client::Response;
 use tokio::sync::{OnceCell, RwLock};
@@ -18,8 +18,41 @@ pub(crate) const PASSWORD: &str = "lovelace";
 /// How many devices a user may have.
 pub(crate) const DEVICES: usize = 3;
 
-/// Every renewal is soon to rotate again; two rotations are still never one.
-const OPTIONS: &[&str] = &["--device-limit", "3", "--min-renewal-interval", "30ms"];
+/// How both processes verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Strict,
+    Cached,
+}
+
+impl Mode {
+    /// Every renewal is soon to rotate again; two rotations are still never one. In cached mode an
+    /// entry is as old as the grace at most, a third of the interval: long enough to be found.
+    pub(crate) fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Strict => &["--device-limit", "3", "--min-renewal-interval", "30ms"],
+            Self::Cached => &[
+                "--device-limit",
+                "3",
+                "--min-renewal-interval",
+                "3s",
+                "--mode",
+                "cached",
+                "--lease",
+                "100ms",
+            ],
+        }
+    }
+
+    /// How long what is announced by nobody, or waited for by nobody, may still be let in: as long as
+    /// an entry lasts, and longer than a lease.
+    fn lapse(self) -> Duration {
+        match self {
+            Self::Strict => Duration::ZERO,
+            Self::Cached => Duration::from_millis(1200),
+        }
+    }
+}
 
 /// Whose sessions a case ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +67,7 @@ pub(crate) type Case = for<'a> fn(&'a Site<'a>) -> Pin<Box<dyn Future<Output = (
 pub(crate) struct Pair {
     framework: Framework,
     store: Store,
+    mode: Mode,
     running: OnceCell<Running>,
     /// A case that ends everybody's sessions has it alone.
     turn: RwLock<()>,
@@ -47,8 +81,8 @@ struct Running {
 }
 
 impl Pair {
-    pub(crate) fn new(framework: Framework, store: Store) -> Self {
-        Self { framework, store, running: OnceCell::new(), turn: RwLock::new(()) }
+    pub(crate) fn new(framework: Framework, store: Store, mode: Mode) -> Self {
+        Self { framework, store, mode, running: OnceCell::new(), turn: RwLock::new(()) }
     }
 
     pub(crate) fn framework(&self) -> Framework {
@@ -62,7 +96,7 @@ impl Pair {
     pub(crate) async fn run(&self, name: &str, ends: Ends, case: Case) {
         let Running { a, b, home } = self.running.get_or_init(|| self.start()).await;
         let id = home.add_user(name).await;
-        let site = Site { a, b, home, user: name, id };
+        let site = Site { a, b, home, mode: self.mode, user: name, id };
         match ends {
             Ends::ItsUsers => {
                 let _shared = self.turn.read().await;
@@ -78,7 +112,8 @@ impl Pair {
     /// Both at once, as processes of a new installation may start.
     async fn start(&self) -> Running {
         let home = Home::new(self.framework, self.store).await;
-        let (a, b) = (home.spawn(OPTIONS), home.spawn(OPTIONS));
+        let options = self.mode.options();
+        let (a, b) = (home.spawn(options), home.spawn(options));
         Running { a: a.ready(), b: b.ready(), home }
     }
 }
@@ -88,6 +123,7 @@ pub(crate) struct Site<'a> {
     pub(crate) a: &'a Program,
     pub(crate) b: &'a Program,
     pub(crate) home: &'a Home,
+    mode: Mode,
     /// The name of the case's user.
     pub(crate) user: &'a str,
     /// The id of the case's user.
@@ -133,6 +169,11 @@ impl Site<'_> {
         }
     }
 
+    /// Waits for what no call waits for: an eviction, and what another hand did.
+    pub(crate) async fn lapse(&self) {
+        tokio::time::sleep(self.mode.lapse()).await;
+    }
+
     /// A renewal that rotates, through either process.
     pub(crate) async fn rotate(&self, program: &Program, token: &str) -> String {
         loop {
@@ -144,6 +185,7 @@ impl Site<'_> {
                 return fresh;
             }
             assert!(answer.all("Session-Renewal").eq(["coalesced"]), "{answer}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }

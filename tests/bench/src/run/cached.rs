@@ -1,0 +1,127 @@
+//! Cached mode on PostgreSQL: how soon after its commit a logout is known to the last of eight nodes,
+//! how long the whole logout takes, what `logout_everyone` takes by the number of sessions, and what
+//! an entry takes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use logout_all::{
+    By, EndReason, Mode, SessionStore, Sessions,
+    store::{Ending, Scope},
+};
+
+use super::{Bench, Extent, fill::Database, micro, turns::Rounds};
+use crate::{
+    report::{Row, Target},
+    serve, world,
+};
+
+const NODES: usize = 8;
+
+pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    let mut rows = micro::from_memory(bench)?;
+    rows.extend(eight_nodes(bench).await?);
+    rows.push(everyone(bench).await?);
+    Ok(rows)
+}
+
+async fn eight_nodes(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    let database = Database::filled(bench, "cached", bench.plan.fewer).await?;
+    let mut nodes = Vec::new();
+    for _ in 0..NODES {
+        nodes.push(serve::joined(database.store().await?, Mode::cached()).await?);
+    }
+    let tokens = world::tokens(bench.plan.fewer)?;
+    let tokens: Vec<&[u8]> =
+        tokens.iter().map(|value| value.trim_start_matches("Bearer ").as_bytes()).collect();
+    let per_entry = bytes_per_entry(&nodes[0], &tokens).await?;
+
+    let commits = if bench.plan.extent == Extent::Quick { 100 } else { 500 };
+    let (mut lags, mut settled) = (Vec::new(), Rounds::default());
+    let store = database.store().await?;
+    for (number, token) in world::active(bench.plan.fewer).zip(&tokens).take(commits) {
+        for node in &nodes {
+            node.verify(token).await?;
+        }
+        let ending = Ending {
+            user: world::user(number),
+            scope: Scope::All,
+            reason: EndReason::Everywhere,
+            by: By::Application,
+        };
+        store.end(&ending).await?;
+        lags.push(until_all_know(&nodes, token).await?.as_secs_f64() * 1e3);
+    }
+    for (number, _) in world::active(bench.plan.fewer).zip(&tokens).skip(commits).take(9) {
+        let begun = Instant::now();
+        let user = world::user(number);
+        nodes[0].logout_all(&user, EndReason::Everywhere, By::Application).await?;
+        settled.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    for node in nodes {
+        node.shutdown().await;
+    }
+    drop(store);
+    database.remove().await?;
+    lags.sort_by(f64::total_cmp);
+    let p99 = lags.get(lags.len() * 99 / 100).copied().context("nothing was measured")?;
+    let median = lags[lags.len() / 2];
+    let lag = format!("from the commit of a logout to the last of {NODES} nodes, p99");
+    let note = format!("median {median:.2} ms, most {:.2} ms", lags[lags.len() - 1]);
+    Ok(vec![
+        Row::new(lag, Rounds(vec![p99]), "ms").target(Target::AtMost(5.0)).note(note),
+        Row::new("logout_all, until it returns, lease 500 ms", settled, "ms"),
+        Row::new("an entry, beside the bytes of its token", Rounds(vec![per_entry]), "bytes")
+            .target(Target::AtMost(200.0)),
+    ])
+}
+
+/// Asks each node again until it refuses.
+async fn until_all_know(nodes: &[Sessions], token: &[u8]) -> anyhow::Result<Duration> {
+    const LONGEST: Duration = Duration::from_secs(5);
+    let begun = Instant::now();
+    for node in nodes {
+        while node.verify(token).await.is_ok() {
+            ensure!(begun.elapsed() < LONGEST, "a node lets a token in that was ended");
+            // The nodes' tasks run on these threads, too.
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(begun.elapsed())
+}
+
+async fn bytes_per_entry(node: &Sessions, tokens: &[&[u8]]) -> anyhow::Result<f64> {
+    for token in tokens {
+        node.verify(token).await?;
+    }
+    let state = node.cache_state().context("the node is in strict mode")?;
+    let number = |count: usize| u32::try_from(count).map(f64::from);
+    let all: usize = tokens.iter().map(|token| token.len()).sum();
+    let tokens = number(all)? / number(tokens.len())?;
+    ensure!(state.entries > 0, "nothing was kept");
+    Ok(number(state.bytes)? / number(state.entries)? - tokens)
+}
+
+/// `logout_everyone` where there are many sessions against where there are few.
+async fn everyone(bench: &Bench) -> anyhow::Result<Row> {
+    const FEW: u32 = 10_000;
+    let few = Database::filled(bench, "everyone_few", FEW).await?;
+    let many = Database::filled(bench, "everyone_many", bench.plan.sessions).await?;
+    let (mut of_few, mut of_many) = (Rounds::default(), Rounds::default());
+    for _ in 0..bench.plan.rounds {
+        for (database, times) in [(&few, &mut of_few), (&many, &mut of_many)] {
+            const TIMES: u32 = 20;
+            let store = database.store().await?;
+            let begun = Instant::now();
+            for _ in 0..TIMES {
+                store.end_everyone(EndReason::Everyone, &By::Application).await?;
+            }
+            times.push(begun.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES));
+        }
+    }
+    few.remove().await?;
+    many.remove().await?;
+    let name = format!("logout_everyone, {} sessions", bench.plan.sessions);
+    let row = Row::new(name, of_many, "µs").against(format!("{FEW} sessions"), &of_few);
+    Ok(row.target(Target::AtMost(1.5)))
+}
