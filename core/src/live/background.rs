@@ -8,8 +8,11 @@ use std::{
 
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
-use super::{Touches, sweep::sweep_at_intervals, waiting::Line};
-use crate::{events::Events, store::DynStore};
+use super::{
+    Open, Reader, Touches, follow::Wanting, following::follow, open::keep,
+    sweep::sweep_at_intervals, waiting::Line,
+};
+use crate::{events::Events, scheme::Clock, store::DynStore};
 
 /// How long a shutdown waits for the last activity to be written down.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
@@ -20,6 +23,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Background {
     touches: Arc<Touches>,
+    open: Arc<Open>,
     runtime: Handle,
     /// The tasks end when this is dropped.
     stop: Mutex<Option<watch::Sender<()>>>,
@@ -28,7 +32,8 @@ pub(crate) struct Background {
 
 impl Background {
     /// Starts the tasks on the runtime that this is called on.
-    pub(crate) fn start(runtime: Handle, store: &Arc<dyn DynStore>, events: &Events) -> Self {
+    pub(crate) fn start(runtime: Handle, reader: &Reader, clock: Clock) -> Self {
+        let Reader { store, events, .. } = reader;
         let touches = Arc::new(Touches::default());
         let (stop, stopped) = watch::channel(());
         let mut tasks = Vec::new();
@@ -36,6 +41,19 @@ impl Background {
             let (touches, store, events) = (touches.clone(), store.clone(), events.clone());
             tasks.push(runtime.spawn(Writer { line, touches, store, events }.run(stopped.clone())));
         }
+        let wanting = Arc::new(Wanting::default());
+        let open = Arc::new(Open::new(clock, wanting.clone()));
+        tasks.push(runtime.spawn(keep(open.clone(), reader.clone(), stopped.clone())));
+        tasks.push({
+            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped.clone());
+            let follows = open.clone();
+            runtime.spawn(async move {
+                tokio::select! {
+                    () = follow(&*store, &events, &wanting, follows) => {}
+                    _ = stopped.changed() => {}
+                }
+            })
+        });
         tasks.push({
             let (store, events, mut stopped) = (store.clone(), events.clone(), stopped);
             runtime.spawn(async move {
@@ -45,11 +63,15 @@ impl Background {
                 }
             })
         });
-        Self { touches, runtime, stop: Mutex::new(Some(stop)), tasks: Mutex::new(tasks) }
+        Self { touches, open, runtime, stop: Mutex::new(Some(stop)), tasks: Mutex::new(tasks) }
     }
 
     pub(crate) fn touches(&self) -> &Touches {
         &self.touches
+    }
+
+    pub(crate) fn open(&self) -> &Arc<Open> {
+        &self.open
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

@@ -1,8 +1,11 @@
 //! What goes on beside the requests: activity on its way to the store, the wait that makes a
-//! logout final, the sweeper. Everything here runs on the runtime that built `Sessions`, never on
+//! logout final, the sweeper, and what is open until its session ends. Everything here runs on the runtime that built `Sessions`, never on
 //! a caller's: on Actix a worker's runtime may stall or stop.
 
 mod background;
+mod follow;
+mod following;
+mod open;
 mod settle;
 mod sweep;
 mod touches;
@@ -11,6 +14,7 @@ mod waiting;
 use std::time::Duration;
 
 pub(crate) use background::Background;
+pub(crate) use open::{Kind, Open, Place, Reader, Told, TooMany, look};
 pub(crate) use settle::settle;
 pub(crate) use touches::Touches;
 

@@ -9,7 +9,7 @@ use std::{
 use super::{BuildError, ClaimsSource, Inner, Sessions, claims_source::DynClaimsSource};
 use crate::{
     events::{EventSink, Events},
-    live::Background,
+    live::{Background, Reader},
     scheme::{Clock, Denied, DeviceLimit, Grace, PolicyDraft, Recovery, Reuse, Usage},
     store::{DynDirectory, DynStore, SessionStore, UserDirectory, erase, erase_directory},
     token::{Keys, TokenCodec},
@@ -247,7 +247,12 @@ impl SessionsBuilder {
             connections = info.connections,
             "sessions are ready"
         );
-        let background = Background::start(runtime, &self.store, &events);
+        let reader = Reader {
+            store: self.store.clone(),
+            directory: self.directory.clone(),
+            events: events.clone(),
+        };
+        let background = Background::start(runtime, &reader, self.clock.clone());
         Ok(Sessions {
             inner: Arc::new(Inner {
                 store: self.store,

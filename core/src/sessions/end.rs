@@ -177,6 +177,7 @@ impl Sessions {
         let sessions = self.clone();
         self.whole(async move {
             sessions.written(sessions.store().announce_changed(&user, &by).await)?;
+            sessions.connections().changed(&user);
             Ok(settle(sessions.store(), &sessions.inner.events).await?)
         })
         .await

@@ -288,6 +288,11 @@ impl Verified {
         self.proof.transport
     }
 
+    /// The store's clock when it was found alive.
+    pub(super) fn read_at(&self) -> SystemTime {
+        self.proof.row.now
+    }
+
     pub(super) fn ref_tok_id(&self) -> RefTokId {
         self.proof.ref_tok_id
     }
