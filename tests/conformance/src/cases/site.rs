@@ -1,7 +1,7 @@
 //! A server as one case sees it: users and devices of the case's own, requests that present a
 //! token the way that the case is about, and what holds of every answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use logout_all::{
     ClientInfo, Clock, Guid, LoginTicket, Sessions, SignedIn, Transport, Transports, UserId,
@@ -62,6 +62,10 @@ impl Granted {
 }
 
 impl Site {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.live.running.address
+    }
+
     pub(super) fn sessions(&self) -> &Sessions {
         &self.live.running.sessions
     }
