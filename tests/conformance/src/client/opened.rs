@@ -38,16 +38,32 @@ impl Opened {
     ///
     /// # Errors
     /// [`ClientError::Broken`].
-    pub async fn has(&mut self, text: &str, limit: Duration) -> Result<bool, ClientError> {
-        let deadline = Instant::now() + limit;
+    pub async fn has(
+        &mut self,
+        wanted: impl AsRef<[u8]>,
+        limit: Duration,
+    ) -> Result<bool, ClientError> {
+        let (wanted, deadline) = (wanted.as_ref(), Instant::now() + limit);
         loop {
-            if self.received().contains(text) {
+            if self.received.windows(wanted.len()).any(|window| window == wanted) {
                 return Ok(true);
             }
             match timeout_at(deadline, self.more()).await {
                 Ok(Ok(0)) | Err(_) => return Ok(false),
                 Ok(Ok(_)) => {}
                 Ok(Err(cause)) => return Err(self.broken(cause)),
+            }
+        }
+    }
+
+    /// Waits until the server closes; whether it does within the limit.
+    pub async fn is_closed(&mut self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            match timeout_at(deadline, self.more()).await {
+                Ok(Ok(0) | Err(_)) => return true,
+                Ok(Ok(_)) => {}
+                Err(_) => return false,
             }
         }
     }
