@@ -9,8 +9,11 @@ use std::{
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 use super::{
-    Open, Reader, Touches, follow::Wanting, following::follow, open::keep,
-    sweep::sweep_at_intervals, waiting::Line,
+    Follower, Open, Reader, Touches,
+    open::keep,
+    poller::{Poller, Purges},
+    sweep::sweep_at_intervals,
+    waiting::Line,
 };
 use crate::{events::Events, scheme::Clock, store::DynStore};
 
@@ -23,6 +26,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Background {
     touches: Arc<Touches>,
+    follower: Arc<Follower>,
     open: Arc<Open>,
     runtime: Handle,
     /// The tasks end when this is dropped.
@@ -30,9 +34,21 @@ pub(crate) struct Background {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// What follows the journal.
+pub(crate) struct Following {
+    pub(crate) follower: Arc<Follower>,
+    /// The cache, in cached mode.
+    pub(crate) cache: Option<Arc<dyn Purges>>,
+}
+
 impl Background {
     /// Starts the tasks on the runtime that this is called on.
-    pub(crate) fn start(runtime: Handle, reader: &Reader, clock: Clock) -> Self {
+    pub(crate) fn start(
+        runtime: Handle,
+        reader: &Reader,
+        clock: Clock,
+        Following { follower, cache }: Following,
+    ) -> Self {
         let Reader { store, events, .. } = reader;
         let touches = Arc::new(Touches::default());
         let (stop, stopped) = watch::channel(());
@@ -41,21 +57,8 @@ impl Background {
             let (touches, store, events) = (touches.clone(), store.clone(), events.clone());
             tasks.push(runtime.spawn(Writer { line, touches, store, events }.run(stopped.clone())));
         }
-        let wanting = Arc::new(Wanting::default());
-        let open = Arc::new(Open::new(clock, wanting.clone()));
-        tasks.push(runtime.spawn(keep(open.clone(), reader.clone(), stopped.clone())));
         tasks.push({
             let (store, events, mut stopped) = (store.clone(), events.clone(), stopped.clone());
-            let follows = open.clone();
-            runtime.spawn(async move {
-                tokio::select! {
-                    () = follow(&*store, &events, &wanting, follows) => {}
-                    _ = stopped.changed() => {}
-                }
-            })
-        });
-        tasks.push({
-            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped);
             runtime.spawn(async move {
                 tokio::select! {
                     () = sweep_at_intervals(&*store, &events) => {}
@@ -63,11 +66,29 @@ impl Background {
                 }
             })
         });
-        Self { touches, open, runtime, stop: Mutex::new(Some(stop)), tasks: Mutex::new(tasks) }
+        let open = Arc::new(Open::new(clock, follower.wanting().clone()));
+        follower.tell(open.clone());
+        tasks.push(runtime.spawn(keep(open.clone(), reader.clone(), stopped.clone())));
+        tasks.push({
+            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped);
+            let poller = Poller { follower: follower.clone(), cache, store, events };
+            runtime.spawn(async move {
+                tokio::select! {
+                    () = poller.run() => {}
+                    _ = stopped.changed() => {}
+                }
+            })
+        });
+        let (stop, tasks) = (Mutex::new(Some(stop)), Mutex::new(tasks));
+        Self { touches, follower, open, runtime, stop, tasks }
     }
 
     pub(crate) fn touches(&self) -> &Touches {
         &self.touches
+    }
+
+    pub(crate) fn follower(&self) -> &Follower {
+        &self.follower
     }
 
     pub(crate) fn open(&self) -> &Arc<Open> {

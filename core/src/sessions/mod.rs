@@ -9,6 +9,7 @@ mod ended;
 mod error;
 mod login;
 mod pending;
+mod recall;
 mod renew;
 mod verify;
 
@@ -32,12 +33,13 @@ pub use login::{ClientInfo, Issued, LoginTicket, SignedIn};
 pub use pending::Pending;
 pub use renew::Renewed;
 pub(crate) use renew::{CookieNews, OnReuse};
+use verify::Proof;
 pub use verify::Verified;
 pub(crate) use verify::{Activity, TokenAge};
 
 use crate::{
     events::{Event, Events, Side},
-    live::{Background, Open, Touches, look},
+    live::{Background, Cache, Open, Touches, look},
     scheme::{Clock, Policy, Snapshot, UserData, UserId, UserState},
     store::{DynDirectory, DynStore, SessionStore, StoreError, StoreErrorKind},
     token::{AppClaims, Keys, TokenCodec},
@@ -85,6 +87,8 @@ struct Inner {
     events: Events,
     http: HttpConfig,
     background: Background,
+    /// In cached mode.
+    cache: Option<Arc<Cache<Proof>>>,
     draining: AtomicBool,
 }
 

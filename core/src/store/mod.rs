@@ -17,7 +17,7 @@ mod words;
 pub use directory::{NoUsers, UserDirectory, Users};
 pub(crate) use erased::{DynDirectory, DynStore, erase, erase_directory};
 pub use error::{StoreError, StoreErrorKind};
-pub use journal::{JournalEntry, JournalPage};
+pub use journal::{JournalEntry, JournalPage, Polled};
 pub use lookups::{LookupAnswer, LookupAsked, Lookups};
 pub use memory::MemoryStore;
 pub use port::SessionStore;

@@ -12,9 +12,9 @@ use crate::{
     store::{DynDirectory, DynStore, JournalEntry, StoreError},
 };
 
-/// An entry is dated before its commit: one that is so much older than the last sight of the living
-/// session may still be its end.
-const BEFORE_ITS_COMMIT: i64 = 10_000_000;
+/// An entry is dated before its commit, and a verification may have been answered from the cache: an
+/// entry that is so much older than the last sight of the living session may still be its end.
+const BEFORE_ITS_COMMIT: i64 = 20_000_000;
 
 /// How far back a reason is looked for.
 const ENTRIES: usize = 50;

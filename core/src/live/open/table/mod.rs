@@ -72,8 +72,8 @@ pub(super) struct Table {
     /// Which is to be read when.
     agenda: BTreeSet<(Ms, Key)>,
     round: Option<Round>,
-    /// A reading of everything that waits for its turn.
-    round_due: Option<Ms>,
+    /// A reading of everything that waits for its turn, and since when something may be missing.
+    round_due: Option<(Ms, Ms)>,
     /// When the last one began.
     last_round: Option<Ms>,
     streams: usize,
@@ -94,13 +94,15 @@ struct Round {
     /// All up to here have been asked about.
     after: Option<Key>,
     why: Option<EndReason>,
+    /// Since when nothing was heard, if that is why.
+    silent_since: Option<Ms>,
 }
 
 struct Session {
     listeners: Vec<Listener>,
     /// Its place in the agenda; none while it is read.
     next: Option<Ms>,
-    /// The first question of those that were not answered.
+    /// Since when the journal or a question was not answered.
     silent_since: Option<Ms>,
     why: Option<EndReason>,
     alive_at: i64,
@@ -188,22 +190,26 @@ impl Table {
 
     /// All are read, from the beginning if they are being read already.
     pub(super) fn begin_round(&mut self, why: Option<EndReason>, now: Ms) {
-        let why = why.or(self.round.as_ref().and_then(|round| round.why));
-        self.round = Some(Round { after: None, why });
+        let under_way = self.round.take();
+        let why = why.or(under_way.as_ref().and_then(|round| round.why));
+        let silent_since = under_way.and_then(|round| round.silent_since);
+        self.round = Some(Round { after: None, why, silent_since });
         self.last_round = Some(now);
     }
 
     /// The same, and not sooner than is good for the store.
     pub(super) fn begin_round_in_turn(&mut self, now: Ms) {
         let turn = self.last_round.map_or(now, |last| last.saturating_add(PAUSE).max(now));
-        self.round_due.get_or_insert(turn);
+        self.round_due.get_or_insert((turn, now));
     }
 
     /// What is to be read now, and those of whom nothing was heard for too long.
     pub(super) fn take(&mut self, now: Ms) -> (Vec<Asked>, Vec<Teller>) {
-        if self.round_due.is_some_and(|due| due <= now) {
-            self.round_due = None;
+        if let Some((_, since)) = self.round_due.take_if(|(due, _)| *due <= now) {
             self.begin_round(None, now);
+            if let Some(round) = &mut self.round {
+                round.silent_since.get_or_insert(since);
+            }
         }
         self.plan_round(now);
         let (mut batch, mut given_up) = (Vec::new(), Vec::new());
@@ -231,6 +237,7 @@ impl Table {
         let mut last = None;
         for (key, session) in self.sessions.range_mut((from, Unbounded)).take(BATCH) {
             session.why = round.why.or(session.why);
+            session.silent_since = session.silent_since.or(round.silent_since);
             plan(&mut self.agenda, key, session, now);
             last = Some(key.clone());
         }
@@ -261,7 +268,7 @@ impl Table {
     /// When the next is to be read; none while nothing is open.
     pub(super) fn next(&self) -> Option<Ms> {
         let (next, _) = self.agenda.first()?;
-        let round = if self.round.is_some() { Some(0) } else { self.round_due };
+        let round = if self.round.is_some() { Some(0) } else { self.round_due.map(|(due, _)| due) };
         Some(round.map_or(*next, |due| due.min(*next)))
     }
 

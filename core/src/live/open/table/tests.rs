@@ -81,7 +81,9 @@ fn everything_is_read_in_batches_and_from_the_beginning_again() {
                 return sizes;
             }
             sizes.push(batch.len());
-            batch.iter().for_each(|asked| table.alive(asked, 1, 1_000_000));
+            for asked in &batch {
+                table.alive(asked, 1, 1_000_000);
+            }
         }
     };
     assert_eq!(read(&mut table, 0), [500, 500, 200]);
@@ -95,7 +97,9 @@ fn everything_is_read_in_batches_and_from_the_beginning_again() {
     // The end of everybody waits for no turn, and is not lost in a round that is under way.
     table.begin_round(None, 5_200);
     let half = taken(&mut table, 5_200);
-    half.iter().for_each(|asked| table.alive(asked, 1, 1_000_000));
+    for asked in &half {
+        table.alive(asked, 1, 1_000_000);
+    }
     table.begin_round(Some(EndReason::Everyone), 5_201);
     let first = taken(&mut table, 5_201);
     assert_eq!((first[0].key.clone(), first[0].why), (all[0].clone(), Some(EndReason::Everyone)));
