@@ -12,7 +12,7 @@ use super::{
 };
 use crate::client::{Opened, Request};
 
-/// "The moment this session ends": on a slow machine.
+/// "the moment this session ends": on a slow machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// An open stream, and what it was asked with.
@@ -76,7 +76,7 @@ pub(super) async fn a_stream_of_events_ends_with_the_session(site: &Site) -> Out
     Ok(())
 }
 
-/// "Reasons on the wire", by every route and rule that ends a session. Whoever is not meant hears
+/// "The reasons on the wire", by every route and rule that ends a session. Whoever is not meant hears
 /// nothing.
 pub(super) async fn the_reason_is_told_as_a_client_may_learn_it(site: &Site) -> Outcome {
     let by = || By::operator("suite");
@@ -216,7 +216,7 @@ pub(super) async fn head_opens_no_stream(site: &Site) -> Outcome {
     Stream::of(site, &device.token).await.map(drop)
 }
 
-/// "On shutdown (`drain()`) streams end first, with `event: closing`": also one that comes later.
+/// "on shutdown (`drain()`) streams end first, with `event: closing`": also one that comes later.
 pub(super) async fn a_drain_closes_the_streams(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
