@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../examples/rocket_websocket.rs"]
-#[allow(dead_code, reason = "its main")]
+#[allow(dead_code, unreachable_pub, reason = "a program of its own")]
 mod example;
 mod server;
 
