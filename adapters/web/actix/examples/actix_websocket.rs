@@ -52,6 +52,7 @@ async fn echo(session: &AuthSession, socket: &mut Session, messages: &mut Messag
     }
 }
 
+/// The application, for its `main` and for a test.
 pub fn application(sessions: &Sessions) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
     let sessions = sessions.clone();
     move |config| {

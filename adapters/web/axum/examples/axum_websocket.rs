@@ -39,6 +39,7 @@ async fn echo(session: &AuthSession, socket: &mut WebSocket) {
     }
 }
 
+/// The application, for its `main` and for a test.
 pub fn application(sessions: &Sessions) -> Router {
     let router = Router::new().route("/talk", any(talk)).nest("/auth", routes(sessions));
     router.with_state(sessions.clone())

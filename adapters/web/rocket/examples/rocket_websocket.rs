@@ -48,6 +48,7 @@ async fn echo(session: &AuthSession, socket: &mut DuplexStream) {
     }
 }
 
+/// The application, for its `main` and for a test.
 pub fn application(sessions: &Sessions, config: Config) -> Rocket<Build> {
     rocket::custom(config)
         .attach(AuthFairing::new(sessions))

