@@ -17,7 +17,7 @@ async fn verified(test: &TestSessions, user: &str) -> Verified {
 }
 
 async fn end(until: UntilEnded) -> SessionEnd {
-    timeout(SOON, until).await.expect("it is not told")
+    timeout(SOON, until).await.unwrap()
 }
 
 /// Another node on the same store, by the same clock.
@@ -135,10 +135,10 @@ async fn a_user_who_may_not_be_served_any_more_is_out() {
 
     impl UserDirectory for Locked {
         async fn find(&self, _: &UserId) -> Result<UserState, logout_all::StoreError> {
-            Ok(match self.0.load(std::sync::atomic::Ordering::SeqCst) {
-                true => UserState::Inactive,
-                false => UserState::Active(Some(UserData::from_json("{}"))),
-            })
+            if self.0.load(std::sync::atomic::Ordering::SeqCst) {
+                return Ok(UserState::Inactive);
+            }
+            Ok(UserState::Active(Some(UserData::from_json("{}"))))
         }
     }
 

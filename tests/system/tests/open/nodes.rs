@@ -97,7 +97,7 @@ impl<S: SessionStore> Nodes<S> {
 }
 
 pub(crate) async fn end(open: UntilEnded) -> SessionEnd {
-    timeout(SOON, open).await.expect("it is not told")
+    timeout(SOON, open).await.unwrap()
 }
 
 /// Whether it is still open when an entry of the journal would have been read.
