@@ -85,7 +85,7 @@ impl<V: Weighs> Cache<V> {
         if !self.may_answer(now) {
             return None;
         }
-        self.find(token).filter(|entry| self.stands(entry, now))
+        self.find(token, now).filter(|entry| self.stands(entry, now))
     }
 
     /// Whether the lease runs.
@@ -93,10 +93,10 @@ impl<V: Weighs> Cache<V> {
         self.held.runs_at(now)
     }
 
-    /// What is kept of this token, good or not.
-    pub(super) fn find(&self, token: &[u8]) -> Option<Entry<V>> {
+    /// What is kept of this token and is young enough, whatever was announced since.
+    pub(super) fn find(&self, token: &[u8], now: Moment) -> Option<Entry<V>> {
         let hash = self.hash(token)?;
-        read(self.shard(hash)).get(hash, token).cloned()
+        read(self.shard(hash)).get(hash, token, now).cloned()
     }
 
     /// Whether an entry is good for an answer: young enough, and nobody spoke of its user since its
@@ -122,11 +122,12 @@ impl<V: Weighs> Cache<V> {
         value: V,
     ) -> Entry<V> {
         let (deadline, born) = (fill.began.after(lasts), fill.born);
-        let entry = ThinArc::from_header_and_slice(Kept { value, deadline, born, place }, token);
+        let entry = ThinArc::from_header_and_slice(Kept { deadline, born, place, value }, token);
         if let (Some(hash), true) = (self.hash(token), self.marks.stands(born, place)) {
             let mut table = write(self.shard(hash));
             // A fill that began earlier may come later.
-            let newer = table.get(hash, token).is_some_and(|known| known.header.header.born > born);
+            let known = table.get(hash, token, fill.began);
+            let newer = known.is_some_and(|known| known.header.header.born > born);
             if !newer {
                 table.insert(hash, entry.clone(), self.room);
             }
@@ -189,7 +190,7 @@ impl<V: Weighs> Cache<V> {
 /// A value that is kept nowhere: what a verification proved that did not come from the cache.
 pub(crate) fn unkept<V>(value: V) -> Entry<V> {
     let (born, place) = (Born::START, Place::FIRST);
-    ThinArc::from_header_and_slice(Kept { value, deadline: Moment::START, born, place }, &[])
+    ThinArc::from_header_and_slice(Kept { deadline: Moment::START, born, place, value }, &[])
 }
 
 fn random() -> u64 {

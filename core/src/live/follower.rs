@@ -15,7 +15,7 @@ use super::{
     moment::Moment,
     sync::{Mutex, MutexGuard},
 };
-use crate::store::Polled;
+use crate::store::{Lease, Polled};
 
 pub(crate) struct Follower {
     /// The longest lease that this node takes; zero in strict mode.
@@ -53,6 +53,9 @@ pub(crate) enum Applied {
     Anew,
     /// There is no entry to know.
     Empty,
+    /// As `All`, and the store knows of no lease, which this node asked for: it is another store, or
+    /// lost what it knew.
+    Unleased,
     /// It was overtaken, by a new beginning or by an answer that knew more: it counts for nothing.
     Late,
 }
@@ -152,7 +155,9 @@ impl Follower {
         }
         gap(state);
         self.extend(sent_at, polled);
-        Applied::All
+        // Only at a beginning: an operator may take the lease away while nodes run.
+        let lost = polled.lease == Lease::default() && !self.lease.is_zero();
+        if lost { Applied::Unleased } else { Applied::All }
     }
 
     fn begin_anew(&self, state: &mut State) {

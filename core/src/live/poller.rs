@@ -166,7 +166,10 @@ impl Round {
             Ok(applied) => {
                 self.error = None;
                 self.last_news = Instant::now();
-                if matches!(applied, Applied::More | Applied::Anew | Applied::Empty) {
+                if matches!(
+                    applied,
+                    Applied::More | Applied::Anew | Applied::Empty | Applied::Unleased
+                ) {
                     self.poll_early();
                 }
             }
@@ -200,8 +203,9 @@ async fn poll(follower: &Follower, store: &dyn DynStore) -> Outcome {
         Ok(follower.apply(poll, sent_at, &polled))
     };
     let applied = within(limit, asked).await?;
-    if applied == Applied::Empty {
-        // It writes an entry to know. The lengths are there already, unless the store lost them.
+    if matches!(applied, Applied::Empty | Applied::Unleased) {
+        // It writes an entry to know, where there is none. The lengths are there already, unless the
+        // store lost them; the polls that are sent from now on are given them.
         within(limit, store.raise_lease(follower.lease())).await?;
     }
     Ok(applied)

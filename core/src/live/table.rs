@@ -13,16 +13,18 @@ use super::{
 /// What is kept of one token: in one allocation with the bytes of the token, which come last.
 pub(crate) type Entry<V> = ThinArc<Kept<V>, u8>;
 
-/// What is kept beside a token.
+/// What is kept beside a token. In this order, so that what decides stands beside the count of
+/// holders: that is written to at a hit, and memory that is not at hand is then on its way already.
+#[repr(C)]
 pub(crate) struct Kept<V> {
-    /// What the verification proved.
-    pub(crate) value: V,
     /// It is good for no answer from here on.
     pub(super) deadline: Moment,
     /// When its read began, among announcements.
     pub(super) born: Born,
     /// Where those about its user are told.
     pub(super) place: Place,
+    /// What the verification proved.
+    pub(crate) value: V,
 }
 
 /// What a value takes outside of its entry.
@@ -66,16 +68,16 @@ impl<V: Weighs> Table<V> {
         self.bytes + Self::of_slots(self.slots.capacity())
     }
 
-    /// The entry of exactly this token.
-    pub(super) fn get(&self, hash: u64, token: &[u8]) -> Option<&Entry<V>> {
-        let slot = self.slots.get(self.find(hash, token)?)?;
+    /// The entry of exactly this token, while it is good for an answer.
+    pub(super) fn get(&self, hash: u64, token: &[u8], now: Moment) -> Option<&Entry<V>> {
+        let slot = self.slots.get(self.find(hash, token, now)?)?;
         slot.as_ref().map(|slot| &slot.entry)
     }
 
     /// Keeps it in the place of an older one of the same token, and gives up others until there is
     /// room.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry<V>, room: Room) {
-        if let Some(at) = self.find(hash, &entry.slice) {
+        if let Some(at) = self.find(hash, &entry.slice, Moment::START) {
             self.remove(at);
         }
         let own = weight(&entry);
@@ -117,14 +119,18 @@ impl<V: Weighs> Table<V> {
         Some(at)
     }
 
-    fn find(&self, hash: u64, token: &[u8]) -> Option<usize> {
+    fn find(&self, hash: u64, token: &[u8], now: Moment) -> Option<usize> {
         if self.slots.is_empty() {
             return None;
         }
         let mut at = self.home(hash);
         // One slot is free, so this ends.
         while let Some(slot) = &self.slots[at] {
-            if slot.hash == hash && slot.entry.slice == *token {
+            // The deadline before the bytes: see the order of `Kept`.
+            if slot.hash == hash
+                && now < slot.entry.header.header.deadline
+                && slot.entry.slice == *token
+            {
                 return Some(at);
             }
             at = self.next(at);

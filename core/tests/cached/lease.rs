@@ -76,6 +76,37 @@ async fn another_journal_empties_the_cache() {
     assert!(there.denied(&token).await.is_some());
 }
 
+/// A store that has lost what it knew, the lease with it, is asked for one again: until it is stored,
+/// nothing is answered from memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_lost_the_lease_is_asked_again() {
+    let node = Node::start(&Door::default()).await;
+    let (_, token) = node.sign_in("ada").await;
+    node.warm(&token).await;
+    let store = node.door.store.clone();
+    let mut lost = false;
+    node.door.forge(move |mut polled| {
+        // Once: every entry is another one.
+        for entry in &mut polled.entries {
+            entry.id = Uuid::from_u128(entry.id.as_u128() ^ 1);
+        }
+        if !lost {
+            lost = true;
+            let store = store.clone();
+            tokio::spawn(async move {
+                let seen = store.lower_given(Duration::ZERO).await.unwrap();
+                store.lower_waited(seen).await.unwrap();
+            });
+        }
+        polled
+    });
+    while node.door.store.lease().await.unwrap().waited != Duration::ZERO {
+        tokio::task::yield_now().await;
+    }
+    node.warm(&token).await;
+    assert_eq!(node.door.store.lease().await.unwrap().waited, LEASE);
+}
+
 /// An answer with a gap in it counts for nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_with_a_gap_gives_no_lease() {

@@ -97,14 +97,13 @@ impl Node {
         let now = store.moment();
         let entry = match self.broken {
             Broken::EntryBeforeLease => {
-                let entry = self.cache.find(token)?;
+                let entry = self.cache.find(token, now)?;
                 let stands = self.cache.stands(&entry, now);
                 (stands && self.cache.may_answer(store.moment())).then_some(entry)
             }
             Broken::IgnoresMarks => {
                 let may = self.cache.may_answer(now);
-                let entry = self.cache.find(token).filter(|_| may)?;
-                (now < entry.header.header.deadline).then_some(entry)
+                self.cache.find(token, now).filter(|_| may)
             }
             _ => self.cache.get(token, now),
         };

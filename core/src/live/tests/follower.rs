@@ -164,10 +164,13 @@ fn another_entry_of_the_known_number_is_torn() {
     assert_eq!(scene.follower.apply(before, at(310), &other), Applied::Anew);
 }
 
+/// A store that knows of no lease at all has lost it, at a beginning; later an operator took it away.
 #[test]
 fn nothing_given_is_no_lease() {
     let scene = Scene::new();
     let nothing = polled(&[5], 5);
-    assert_eq!(scene.follower.apply(scene.follower.poll(), at(100), &nothing), Applied::All);
+    assert_eq!(scene.follower.apply(scene.follower.poll(), at(100), &nothing), Applied::Unleased);
+    assert!(scene.has_no_lease());
+    assert_eq!(scene.follower.apply(scene.follower.poll(), at(110), &nothing), Applied::All);
     assert!(scene.has_no_lease());
 }

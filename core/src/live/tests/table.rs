@@ -22,7 +22,7 @@ fn entry(token: &str, deadline: u64) -> Entry<Light> {
     let marks = Marks::new(1);
     let user = crate::UserId::new("ada").unwrap();
     let (born, place) = (marks.born(), marks.place(&user));
-    let deadline = Moment::from_nanos(deadline);
+    let deadline = Moment::from_nanos(deadline + 1);
     ThinArc::from_header_and_slice(Kept { value: Light, deadline, born, place }, token.as_bytes())
 }
 
@@ -49,8 +49,10 @@ fn what_is_kept_is_found_by_all_its_bytes() {
         }
         assert_eq!(table.len(), 1000);
         for number in 0..1000 {
-            assert!(table.get(hash(number), token(number).as_bytes()).is_some());
-            assert!(table.get(hash(number), token(number + 1000).as_bytes()).is_none());
+            assert!(table.get(hash(number), token(number).as_bytes(), Moment::START).is_some());
+            assert!(
+                table.get(hash(number), token(number + 1000).as_bytes(), Moment::START).is_none()
+            );
         }
     }
 }
@@ -62,13 +64,14 @@ fn what_is_purged_is_gone_and_all_else_is_found() {
         for number in 0..1000 {
             table.insert(hash(number), entry(&token(number), number), ROOMY);
         }
-        let is_odd = |entry: &Entry<Light>| entry.header.header.deadline.as_nanos() % 2 == 1;
+        let is_odd =
+            |entry: &Entry<Light>| entry.header.header.deadline.as_nanos().is_multiple_of(2);
         let mut from = Some(0);
         while let Some(at) = from {
             from = table.purge(at, 10, is_odd);
         }
         for number in 0..1000 {
-            let found = table.get(hash(number), token(number).as_bytes()).is_some();
+            let found = table.get(hash(number), token(number).as_bytes(), Moment::START).is_some();
             assert_eq!(found, number % 2 == 0, "{number}");
         }
         assert_eq!(table.len(), 500);
@@ -90,7 +93,8 @@ fn neither_bound_is_passed() {
             table.insert(good_hash(number), entry(&token(number), number), room);
             assert!(table.len() <= room.entries && table.bytes() <= room.bytes, "{room:?}");
         }
-        let all = (1000..3000).filter(|n| table.get(good_hash(*n), token(*n).as_bytes()).is_some());
+        let all = (1000..3000)
+            .filter(|n| table.get(good_hash(*n), token(*n).as_bytes(), Moment::START).is_some());
         assert_eq!(all.count(), table.len());
         assert!(table.len() * each <= table.bytes(), "{room:?}");
     }
@@ -104,6 +108,8 @@ fn the_newest_stay() {
     for number in 0..1000 {
         table.insert(good_hash(number), entry(&token(number), number), room);
     }
-    let kept = |number: &u64| table.get(good_hash(*number), token(*number).as_bytes()).is_some();
+    let kept = |number: &u64| {
+        table.get(good_hash(*number), token(*number).as_bytes(), Moment::START).is_some()
+    };
     assert!((800..1000).filter(kept).count() > 70, "{}", (800..1000).filter(kept).count());
 }

@@ -132,6 +132,32 @@ async fn a_poll_reads_what_is_new_and_not_the_journal() {
         let wanted = format!("using journal_pkey on journal (actual rows={told} loops=1)");
         assert!(of_journal.len() == 1 && of_journal[0].contains(&wanted), "{plan:#?}");
     }
+
+    // And so it is on the store's own connection: what it read of the table is counted by the server
+    // when it is closed.
+    let read = async || {
+        let asked = "SELECT t.seq_scan, i.idx_scan, i.idx_tup_read FROM pg_stat_user_tables AS t \
+                     JOIN pg_stat_user_indexes AS i USING (relid) \
+                     WHERE t.relname = 'journal' AND i.indexrelname = 'journal_pkey'";
+        let row = sql.query_one(asked, &[]).await.unwrap();
+        [0, 1, 2].map(|at| row.get::<_, i64>(at))
+    };
+    drop(store);
+    let polls = "SELECT FROM pg_stat_activity WHERE application_name = 'logout-all poll'";
+    let since = Instant::now();
+    while !sql.query(polls, &[]).await.unwrap().is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(10), "it is still connected");
+    }
+    let before = read().await;
+    let store = database.store().await;
+    assert_eq!(store.poll(Some(1), 10).await.unwrap().entries.len(), 11);
+    drop(store);
+    while read().await[1] == before[1] {
+        assert!(since.elapsed() < Duration::from_secs(10), "nothing was counted");
+    }
+    let after = read().await;
+    assert_eq!(after[0], before[0], "it read the journal from end to end");
+    assert!(after[2] - before[2] < 30, "it read {} entries", after[2] - before[2]);
 }
 
 /// "Not behind logins or the lookups": with every other connection stuck, and with the table of
@@ -229,16 +255,21 @@ async fn what_a_replica_says_is_no_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_start_at_once_raise_to_the_longest_and_write_one_entry() {
     let database = Database::migrated().await;
+    let (store, mut sql) = (database.store().await, database.sql().await);
+    // All of them find nothing, and then wait for the same row.
+    let tx = sql.transaction().await.unwrap();
+    tx.batch_execute("SELECT FROM logout_all.meta FOR UPDATE").await.unwrap();
     let mut nodes = JoinSet::new();
-    for node in 1..=8 {
-        let store = database.store().await;
+    for node in (1..=4).rev() {
+        let store = store.clone();
         nodes.spawn(async move {
-            let lease = store.raise_lease(millis(100 * node)).await.unwrap();
-            assert!(lease.given >= millis(100 * node) && lease.waited >= lease.given, "{lease:?}");
+            let lease = store.raise_lease(millis(200 * node)).await.unwrap();
+            assert!(lease.given >= millis(200 * node) && lease.waited >= lease.given, "{lease:?}");
         });
     }
+    database.waiting("end", 4).await;
+    tx.rollback().await.unwrap();
     nodes.join_all().await;
-    let store = database.store().await;
     assert_eq!(store.lease().await.unwrap(), lengths(800, 800));
     let told = journal(&store).await;
     assert_eq!(told.len(), 1, "{told:?}");
@@ -247,7 +278,6 @@ async fn nodes_that_start_at_once_raise_to_the_longest_and_write_one_entry() {
     let odd = store.raise_lease(millis(900) + Duration::from_nanos(1)).await.unwrap();
     assert_eq!(odd.given, millis(900) + Duration::from_micros(1));
 
-    let mut sql = database.sql().await;
     let tx = sql.transaction().await.unwrap();
     tx.batch_execute("SELECT logout_all.logout_everyone()").await.unwrap();
     let since = Instant::now();

@@ -141,6 +141,7 @@ async fn a_store_that_was_emptied_knows_nothing_of_what_was_known() {
     let emptied = Polled { lease: Lease::default(), last_seq: 0, entries: Vec::new() };
     assert_eq!(store.poll(Some(2), 10).await.unwrap(), emptied);
     assert_eq!(store.lower_given(millis(1)).await.unwrap(), Lease::default());
+    assert!(server.ask::<bool>("HEXISTS logout-all:{*}:store store_id"), "half a store was made");
     assert_eq!(store.raise_lease(millis(300)).await.unwrap(), lengths(300, 300));
     end(&store, &user("ada"), Scope::All).await.unwrap();
     let again = store.poll(Some(2), 10).await.unwrap();

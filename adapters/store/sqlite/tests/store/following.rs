@@ -103,6 +103,7 @@ async fn processes_raise_to_the_longest_and_one_that_raises_undoes_a_lowering() 
     }
     nodes.join_all().await;
     let (store, other) = (file.store().await, file.store().await);
+    assert_eq!(store.raise_lease(millis(100)).await.unwrap(), lengths(600, 600));
     assert_eq!(store.lease().await.unwrap(), lengths(600, 600));
     let told = store.journal(0, 10).await.unwrap().entries;
     assert_eq!(told.len(), 1, "{told:?}");
