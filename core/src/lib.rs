@@ -62,7 +62,7 @@ pub use scheme::{
 };
 pub use sessions::{
     AuthError, Before, BuildError, ClaimsSource, ClientInfo, Device, Issued, LoginTicket, Pending,
-    Renewed, Sessions, SessionsBuilder, SignedIn, Verified,
+    Renewed, SessionEnd, Sessions, SessionsBuilder, SignedIn, UntilEnded, Verified,
 };
 pub use store::{
     Ended, JournalEntry, MemoryStore, SessionStore, StoreError, StoreErrorKind, UserDirectory,

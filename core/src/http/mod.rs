@@ -4,6 +4,7 @@
 
 mod answers;
 mod body;
+mod events;
 mod guard;
 mod passing;
 mod router;

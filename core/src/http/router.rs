@@ -17,6 +17,7 @@ use crate::{
 enum Resource {
     Renew,
     Session,
+    Events,
     Sessions,
     Others,
     Device(Guid),
@@ -28,6 +29,7 @@ enum Resource {
 pub(super) enum Operation {
     Renew,
     ShowSession,
+    StreamEvents,
     Logout,
     ListDevices,
     RenameDevice(Guid),
@@ -68,6 +70,7 @@ impl Resource {
         match tail.strip_prefix('/').unwrap_or(tail) {
             "session/renew" => Some(Self::Renew),
             "session" => Some(Self::Session),
+            "session/events" => Some(Self::Events),
             "sessions" => Some(Self::Sessions),
             "sessions/others" => Some(Self::Others),
             "jwks.json" => Some(Self::Keys),
@@ -79,6 +82,7 @@ impl Resource {
         match (self, method) {
             (Self::Renew, Method::Post) => Some(Operation::Renew),
             (Self::Session, Method::Get | Method::Head) => Some(Operation::ShowSession),
+            (Self::Events, Method::Get | Method::Head) => Some(Operation::StreamEvents),
             (Self::Session, Method::Delete) => Some(Operation::Logout),
             (Self::Sessions, Method::Get | Method::Head) => Some(Operation::ListDevices),
             (Self::Sessions, Method::Delete) => Some(Operation::EndAll),
@@ -96,7 +100,7 @@ impl Resource {
             Self::Session | Self::Sessions => "GET, HEAD, DELETE",
             Self::Others => "DELETE",
             Self::Device(_) => "PATCH, DELETE",
-            Self::Keys => "GET, HEAD",
+            Self::Events | Self::Keys => "GET, HEAD",
         }
     }
 }

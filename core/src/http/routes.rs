@@ -8,12 +8,14 @@ use super::{
     BodyError,
     answers::{device_answer, devices_answer, session_answer, token_answer, token_document},
     body::{Rename, read_json},
+    events::events_answer,
     router::{Operation, RouteError},
 };
 use crate::{
+    live::TooMany,
     scheme::{By, EndReason, Guid, Label},
     sessions::{CookieNews, Sessions, TokenAge},
-    wire::{Presented, Problem, Reply},
+    wire::{Method, Presented, Problem, Reply},
 };
 
 type Outcome = Result<Reply, RouteError>;
@@ -28,6 +30,7 @@ impl Sessions {
         match operation {
             Operation::Renew => self.renew_route(presented).await,
             Operation::ShowSession => Ok(session_answer(&self.route_session(presented).await?)),
+            Operation::StreamEvents => self.events_route(presented).await,
             Operation::Logout => self.logout_route(presented).await,
             Operation::ListDevices => self.devices_route(presented).await,
             Operation::RenameDevice(guid) => self.rename_route(presented, guid, body).await,
@@ -48,6 +51,13 @@ impl Sessions {
             CookieNews::Unchanged => token_document(&renewed.issued, token.transport, &[]),
         };
         Ok(reply.with_header("Session-Renewal", renewed.kind.as_str().to_owned()))
+    }
+
+    async fn events_route(&self, presented: &Presented<'_>) -> Outcome {
+        let session = self.route_session(presented).await?;
+        let stream = session.stream().map_err(|TooMany| Problem::TooManyStreams)?;
+        // For HEAD it is given back at once.
+        Ok(events_answer((presented.method() == Method::Get).then_some(stream)))
     }
 
     /// Outside the rules of presentation: whatever was sent is signed out, and a client that wants

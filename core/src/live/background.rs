@@ -9,12 +9,13 @@ use std::{
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 use super::{
-    Follower, Touches,
+    Follower, Open, Reader, Touches,
+    open::keep,
     poller::{Poller, Purges},
     sweep::sweep_at_intervals,
     waiting::Line,
 };
-use crate::{events::Events, store::DynStore};
+use crate::{events::Events, scheme::Clock, store::DynStore};
 
 /// How long a shutdown waits for the last activity to be written down.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
@@ -26,6 +27,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 pub(crate) struct Background {
     touches: Arc<Touches>,
     follower: Arc<Follower>,
+    open: Arc<Open>,
     runtime: Handle,
     /// The tasks end when this is dropped.
     stop: Mutex<Option<watch::Sender<()>>>,
@@ -43,10 +45,11 @@ impl Background {
     /// Starts the tasks on the runtime that this is called on.
     pub(crate) fn start(
         runtime: Handle,
-        store: &Arc<dyn DynStore>,
-        events: &Events,
+        reader: &Reader,
+        clock: Clock,
         Following { follower, cache }: Following,
     ) -> Self {
+        let Reader { store, events, .. } = reader;
         let touches = Arc::new(Touches::default());
         let (stop, stopped) = watch::channel(());
         let mut tasks = Vec::new();
@@ -63,6 +66,9 @@ impl Background {
                 }
             })
         });
+        let open = Arc::new(Open::new(clock, follower.wanting().clone()));
+        follower.tell(open.clone());
+        tasks.push(runtime.spawn(keep(open.clone(), reader.clone(), stopped.clone())));
         tasks.push({
             let (store, events, mut stopped) = (store.clone(), events.clone(), stopped);
             let poller = Poller { follower: follower.clone(), cache, store, events };
@@ -74,7 +80,7 @@ impl Background {
             })
         });
         let (stop, tasks) = (Mutex::new(Some(stop)), Mutex::new(tasks));
-        Self { touches, follower, runtime, stop, tasks }
+        Self { touches, follower, open, runtime, stop, tasks }
     }
 
     pub(crate) fn touches(&self) -> &Touches {
@@ -83,6 +89,10 @@ impl Background {
 
     pub(crate) fn follower(&self) -> &Follower {
         &self.follower
+    }
+
+    pub(crate) fn open(&self) -> &Arc<Open> {
+        &self.open
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

@@ -1,8 +1,6 @@
 //! What follows the journal beside the cache, and who wants it followed: a node in strict mode polls
 //! only while something open depends on it.
 
-#![allow(dead_code, reason = "open streams are what follows, and they are not built yet")]
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},

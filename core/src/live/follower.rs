@@ -73,7 +73,6 @@ impl Follower {
     }
 
     /// Tells this one too, from now on: first of a gap, when the journal is read next.
-    #[allow(dead_code, reason = "open streams will")]
     pub(crate) fn tell(&self, follows: Arc<dyn Follows>) {
         self.lock().follows.push(follows);
     }

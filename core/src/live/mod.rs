@@ -1,6 +1,7 @@
 //! What goes on beside the requests: activity on its way to the store, the wait that makes a
-//! logout final, the sweeper, and what follows the journal: the lease, the cache, what is open. Everything here runs on the runtime that built `Sessions`, never on
-//! a caller's: on Actix a worker's runtime may stall or stop.
+//! logout final, the sweeper, and what follows the journal: the lease, the cache, what is open until
+//! its session ends. Everything here runs on the runtime that built `Sessions`, never on a caller's:
+//! on Actix a worker's runtime may stall or stop.
 
 mod background;
 mod cache;
@@ -11,6 +12,7 @@ mod lease;
 mod marks;
 mod mode;
 mod moment;
+mod open;
 mod poller;
 mod settle;
 mod sweep;
@@ -29,6 +31,7 @@ pub(crate) use lease::Held;
 pub(crate) use marks::Marks;
 pub use mode::{Cached, Mode};
 pub(crate) use moment::Moment;
+pub(crate) use open::{Kind, Open, Place, Reader, Told, TooMany, look};
 pub(crate) use poller::Purges;
 pub(crate) use settle::{settle, wait_for_leases};
 pub(crate) use table::{Entry, Weighs};

@@ -75,6 +75,9 @@ pub struct Guid(Uuid);
 pub struct RefTokId(Uuid);
 
 impl Guid {
+    /// Less than every other, and the name of none: where a range of a user's sessions begins.
+    pub(crate) const LEAST: Self = Self(Uuid::nil());
+
     /// A fresh random one.
     pub fn random() -> Self {
         Self(Uuid::new_v4())

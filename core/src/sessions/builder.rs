@@ -9,7 +9,7 @@ use std::{
 use super::{BuildError, ClaimsSource, Inner, Proof, Sessions, claims_source::DynClaimsSource};
 use crate::{
     events::{EventSink, Events},
-    live::{Background, Cache, Follower, Following, Held, Marks, Mode, Purges},
+    live::{Background, Cache, Follower, Following, Held, Marks, Mode, Purges, Reader},
     scheme::{Clock, Denied, DeviceLimit, Grace, PolicyDraft, Recovery, Reuse, Usage},
     store::{
         DynDirectory, DynStore, SessionStore, StoreError, UserDirectory, erase, erase_directory,
@@ -267,7 +267,9 @@ impl SessionsBuilder {
         let (follower, cache) = follow(&*self.store, &self.mode).await?;
         let purges = cache.clone().map(|cache| cache as Arc<dyn Purges>);
         let following = Following { follower, cache: purges };
-        let background = Background::start(runtime, &self.store, &events, following);
+        let (store, directory) = (self.store.clone(), self.directory.clone());
+        let reader = Reader { store, directory, events: events.clone() };
+        let background = Background::start(runtime, &reader, self.clock.clone(), following);
         Ok(Sessions {
             inner: Arc::new(Inner {
                 store: self.store,

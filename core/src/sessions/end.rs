@@ -188,6 +188,7 @@ impl Sessions {
             let answer = sessions.store().announce_changed(&user, &by).await;
             sessions.forget(&user);
             sessions.written(answer)?;
+            sessions.connections().changed(&user);
             Ok(settle(sessions.store(), &sessions.inner.events).await?)
         })
         .await

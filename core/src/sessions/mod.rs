@@ -5,6 +5,7 @@ mod builder;
 mod claims_source;
 mod devices;
 mod end;
+mod ended;
 mod error;
 mod login;
 mod pending;
@@ -25,6 +26,8 @@ pub use builder::SessionsBuilder;
 pub use claims_source::ClaimsSource;
 pub use devices::Device;
 pub use end::Before;
+pub(crate) use ended::OpenStream;
+pub use ended::{SessionEnd, UntilEnded};
 pub use error::{AuthError, BuildError};
 pub use login::{ClientInfo, Issued, LoginTicket, SignedIn};
 pub use pending::Pending;
@@ -36,7 +39,7 @@ pub(crate) use verify::{Activity, TokenAge};
 
 use crate::{
     events::{Event, Events, Side},
-    live::{Background, Cache, Touches},
+    live::{Background, Cache, Open, Touches, look},
     scheme::{Clock, Policy, Snapshot, UserData, UserId, UserState},
     store::{DynDirectory, DynStore, SessionStore, StoreError, StoreErrorKind},
     token::{AppClaims, Keys, TokenCodec},
@@ -121,10 +124,11 @@ impl Sessions {
         self.read(self.inner.store.ping().await)
     }
 
-    /// First step of a shutdown, at the signal: the node reports itself not ready; requests are
-    /// still answered.
+    /// First step of a shutdown, at the signal: the node reports itself not ready, and its event
+    /// streams end; requests are still answered.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::SeqCst);
+        self.connections().drain();
     }
 
     /// Whether [`drain`](Self::drain) was called.
@@ -133,7 +137,8 @@ impl Sessions {
     }
 
     /// Second step, after the server has stopped: stops the tasks and writes down the last
-    /// activity (5 s at most).
+    /// activity (5 s at most). Whoever still waits for the end of a session is told that it is
+    /// [unknown](SessionEnd::Unknown).
     pub async fn shutdown(&self) {
         self.drain();
         self.inner.background.shutdown().await;
@@ -156,7 +161,13 @@ impl Sessions {
         self.inner.background.touches()
     }
 
+    fn connections(&self) -> &Arc<Open> {
+        self.inner.background.open()
+    }
+
+    /// After it took effect; what is open learns of it before the application does.
     fn tell(&self, event: &Event) {
+        self.connections().ended_here(event);
         self.inner.events.tell(event);
     }
 
@@ -175,14 +186,8 @@ impl Sessions {
         user: &UserId,
         guid: crate::scheme::Guid,
     ) -> Result<Snapshot, AuthError> {
-        let mut snapshot = self.read(self.store().lookup(user, guid).await)?;
-        if let (UserState::NotAsked, Some(directory), true) =
-            (&snapshot.user, &self.inner.directory, snapshot.row.is_some())
-        {
-            let found = directory.find(user).await;
-            snapshot.user = self.inner.events.watch(Side::Directory, found)?;
-        }
-        Ok(snapshot)
+        let Inner { store, directory, events, .. } = &*self.inner;
+        Ok(look(&**store, directory.as_deref(), events, (user, guid)).await?)
     }
 
     /// The claims of a renewed token: from the source, or those that were presented.

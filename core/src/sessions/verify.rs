@@ -324,6 +324,11 @@ impl Verified {
         self.transport
     }
 
+    /// The store's clock when it was found alive.
+    pub(super) fn read_at(&self) -> SystemTime {
+        from_micros(self.now)
+    }
+
     pub(super) fn ref_tok_id(&self) -> RefTokId {
         self.proof().ref_tok_id
     }

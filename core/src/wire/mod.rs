@@ -5,6 +5,7 @@
 mod config;
 mod cookie;
 mod cross_site;
+mod pieces;
 mod presented;
 mod problem;
 mod reply;
@@ -14,6 +15,7 @@ pub use config::{HttpConfig, PassingRenewal, Transport, Transports};
 pub use cookie::CookieName;
 pub use cross_site::{CrossSite, Origin};
 pub(crate) use cross_site::{Provenance, is_refused, provenance};
+pub use pieces::Pieces;
 pub use presented::{Method, Presentation, Presented, RawToken};
 pub use problem::Problem;
 pub use reply::{Body, Reply};

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::Pieces;
+
 /// A whole HTTP answer. Adapters send it as it is.
 ///
 /// Its `Debug` leaves the body and the values of headers out: a token answer has a secret in both.
@@ -21,6 +23,8 @@ pub enum Body {
     Empty,
     /// These bytes, of the `Content-Type` among the headers.
     Full(Bytes),
+    /// These, as they come, of the `Content-Type` among the headers and without a length.
+    Pieces(Pieces),
 }
 
 impl Reply {
@@ -53,6 +57,12 @@ impl Reply {
     pub(crate) fn with_body(mut self, content_type: &'static str, body: String) -> Self {
         self.headers.push(("Content-Type", content_type.to_owned()));
         self.body = Body::Full(Bytes::from(body));
+        self
+    }
+
+    pub(crate) fn with_pieces(mut self, content_type: &'static str, pieces: Pieces) -> Self {
+        self.headers.push(("Content-Type", content_type.to_owned()));
+        self.body = Body::Pieces(pieces);
         self
     }
 
@@ -107,6 +117,7 @@ impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Empty => f.write_str("Empty"),
+            Self::Pieces(_) => f.write_str("Pieces"),
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
         }
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // in the helpers of tests
 
+mod ended;
 mod ending;
 mod renewal;
 mod sign_in;

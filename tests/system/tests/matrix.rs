@@ -75,8 +75,11 @@ impl Cell for Example {
 
     fn quirks(&self) -> &'static [Quirk] {
         match self.framework {
-            Framework::Axum | Framework::Actix => &[],
-            Framework::Rocket => &[Quirk::DropsLinesNotInUtf8, Quirk::WaitsForBodies],
+            Framework::Axum => &[],
+            Framework::Actix => &[Quirk::NoticesLeaversLate],
+            Framework::Rocket => {
+                &[Quirk::DropsLinesNotInUtf8, Quirk::WaitsForBodies, Quirk::NoticesLeaversLate]
+            }
         }
     }
 }

@@ -1,15 +1,21 @@
 //! Requests of Actix into `Presented`, and `Reply`s into responses.
 
-use std::net::IpAddr;
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
+    body::{BodySize, MessageBody},
     http::{StatusCode, header::HeaderValue},
     web,
 };
 use logout_all::{
     http::{BODY_LIMIT, BodyError},
-    wire::{Body, Presented, Reply},
+    wire::{Body, Pieces, Presented, Reply},
 };
 
 /// The client's address as the application knows it: put it into the request's extensions (behind
@@ -46,7 +52,26 @@ pub(crate) fn response(reply: Reply) -> HttpResponse {
     }
     match body {
         Body::Full(bytes) => response.body(bytes),
+        Body::Pieces(pieces) => response.body(PiecesBody(pieces)),
         _ => response.finish(),
+    }
+}
+
+/// A body that comes piece by piece.
+struct PiecesBody(Pieces);
+
+impl MessageBody for PiecesBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<web::Bytes, Infallible>>> {
+        self.0.poll_next(cx).map(|piece| piece.map(Ok))
     }
 }
 

@@ -4,13 +4,13 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use logout_all_tower::response;
+use logout_all_tower::{any_response, response};
 
 use crate::{AuthRejection, AuthReply};
 
 impl IntoResponse for AuthReply {
     fn into_response(self) -> Response {
-        response::<Body>(self.0)
+        any_response(self.0, Body::from, Body::new)
     }
 }
 

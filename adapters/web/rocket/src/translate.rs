@@ -1,16 +1,23 @@
 //! Rocket's requests into `Presented`, and `Reply`s into its responses.
 
-use std::{borrow::Cow, io::Cursor, net::IpAddr};
+use std::{
+    borrow::Cow,
+    io::{self, Cursor},
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use logout_all::{
     http::{BODY_LIMIT, BodyError},
-    wire::{Body, Presented, Reply},
+    wire::{Body, Pieces, Presented, Reply},
 };
 use rocket::{
     Data, Request, Response,
     data::ToByteUnit,
     http::{Header, Status},
+    tokio::io::{AsyncRead, ReadBuf},
 };
 
 /// The client's address as the application knows it: behind a proxy, from the header that the proxy
@@ -112,8 +119,35 @@ pub(crate) fn response<'r>(reply: Reply) -> Response<'r> {
     for (name, value) in headers {
         response.adjoin_raw_header(name, value);
     }
-    if let Body::Full(bytes) = body {
-        response.set_sized_body(bytes.len(), Cursor::new(bytes));
+    match body {
+        Body::Full(bytes) => response.set_sized_body(bytes.len(), Cursor::new(bytes)),
+        Body::Pieces(pieces) => {
+            response.set_streamed_body(PiecesReader { pieces, rest: Bytes::new() });
+        }
+        _ => {}
     }
     response
+}
+
+/// A body that comes piece by piece, read as Rocket reads bodies.
+struct PiecesReader {
+    pieces: Pieces,
+    /// Of the last piece, what has not been read.
+    rest: Bytes,
+}
+
+impl AsyncRead for PiecesReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.rest.is_empty() {
+            let Some(piece) = ready!(self.pieces.poll_next(cx)) else { return Poll::Ready(Ok(())) };
+            self.rest = piece;
+        }
+        let length = self.rest.len().min(buf.remaining());
+        buf.put_slice(&self.rest.split_to(length));
+        Poll::Ready(Ok(()))
+    }
 }

@@ -33,7 +33,7 @@ mod translate;
 
 pub use layer::{AuthLayer, AuthService, Authenticated};
 pub use logout_all;
-pub use translate::{ClientAddress, presented, read_body, response};
+pub use translate::{ClientAddress, PiecesBody, any_response, presented, read_body, response};
 
 /// What an application may share between threads and hand on.
 const _: () = {

@@ -1,13 +1,20 @@
 //! Requests of `http` into `Presented`, and `Reply`s into responses.
 
-use std::{error::Error, net::IpAddr};
+use std::{
+    convert::Infallible,
+    error::Error,
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, request::Parts};
+use http_body::Frame;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use logout_all::{
     http::{BODY_LIMIT, BodyError},
-    wire::{Body, Presented, Reply},
+    wire::{Body, Pieces, Presented, Reply},
 };
 
 /// The client's address as the application knows it: put it into the request's extensions (behind
@@ -25,14 +32,40 @@ pub fn presented(parts: &Parts) -> Presented<'_> {
         .headers(parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
-/// The reply as a response.
+/// The body of a reply that comes piece by piece, such as the event stream.
+#[derive(Clone, Debug)]
+pub struct PiecesBody(Pieces);
+
+impl http_body::Body for PiecesBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_next(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// The reply of a guard or a handler as a response. What comes piece by piece, which only the
+/// library's own routes answer with, is left out: see [`any_response`].
 pub fn response<B: From<Bytes>>(reply: Reply) -> Response<B> {
+    any_response(reply, B::from, |_| B::from(Bytes::new()))
+}
+
+/// Every reply as a response, with a body made of the whole bytes or of the pieces.
+pub fn any_response<B>(
+    reply: Reply,
+    whole: impl FnOnce(Bytes) -> B,
+    pieces: impl FnOnce(PiecesBody) -> B,
+) -> Response<B> {
     let (status, headers, body) = reply.into_parts();
-    let bytes = match body {
-        Body::Full(bytes) => bytes,
-        _ => Bytes::new(),
-    };
-    let mut response = Response::new(B::from(bytes));
+    let mut response = Response::new(match body {
+        Body::Full(bytes) => whole(bytes),
+        Body::Pieces(piecewise) => pieces(PiecesBody(piecewise)),
+        _ => whole(Bytes::new()),
+    });
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     for (name, value) in headers {
         // The core writes no control characters into a value.

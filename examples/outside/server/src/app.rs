@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{
     Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, SET_COOKIE},
@@ -16,9 +16,9 @@ use logout_all::{
 };
 use serde::Deserialize;
 
-use crate::{presented, response, users::Users};
+use crate::{Answered, presented, response, users::Users};
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<Answered>;
 
 /// A body that is read when it is awaited.
 pub(crate) type Wanted = Pin<Box<dyn Future<Output = Result<Bytes, BodyError>> + Send>>;
@@ -173,7 +173,7 @@ impl App {
             return Err(Problem::NotFound.into());
         }
         if verb == "unlock" {
-            let mut answer = Answer::default();
+            let mut answer = Answer::new(Either::Left(Full::default()));
             *answer.status_mut() = StatusCode::NO_CONTENT;
             return Ok(answer);
         }
@@ -189,7 +189,7 @@ fn text(status: u16, text: impl Into<Bytes>) -> Answer {
 }
 
 fn typed(content_type: &'static str, status: u16, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Answer::new(Full::new(body.into()));
+    let mut answer = Answer::new(Either::Left(Full::new(body.into())));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer

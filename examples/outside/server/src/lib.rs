@@ -9,13 +9,19 @@
 mod app;
 mod users;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
-    body::Incoming,
+    body::{Frame, Incoming},
     header::HeaderValue,
     http::{request::Parts, uri::Authority},
     server::conn::http1,
@@ -25,7 +31,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use logout_all::{
     Reply,
     http::{BODY_LIMIT, BodyError},
-    wire::{Body, Presented},
+    wire::{Body, Pieces, Presented},
 };
 use tokio::{net::TcpListener, time::timeout};
 
@@ -77,14 +83,32 @@ async fn body(incoming: Incoming) -> Result<Bytes, BodyError> {
     }
 }
 
+/// What is answered with: bytes, or pieces as they come.
+type Answered = Either<Full<Bytes>, InPieces>;
+
+/// A body that comes piece by piece: each is sent on at once.
+struct InPieces(Pieces);
+
+impl hyper::body::Body for InPieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_next(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
 /// The core's answer as it is.
-fn response(reply: Reply) -> Response<Full<Bytes>> {
+fn response(reply: Reply) -> Response<Answered> {
     let (status, headers, body) = reply.into_parts();
-    let bytes = match body {
-        Body::Full(bytes) => bytes,
-        _ => Bytes::new(),
-    };
-    let mut response = Response::new(Full::new(bytes));
+    let mut response = Response::new(match body {
+        Body::Full(bytes) => Either::Left(Full::new(bytes)),
+        Body::Pieces(pieces) => Either::Right(InPieces(pieces)),
+        _ => Either::Left(Full::default()),
+    });
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::try_from(value) {

@@ -14,7 +14,7 @@ pub(super) struct Answer {
 
 /// The table of errors of `docs/http.md`, as the suite reads it: name, status, what the challenge
 /// says after the realm. (None: there is no challenge.)
-const PROBLEMS: [(&str, u16, Option<&str>); 17] = [
+const PROBLEMS: [(&str, u16, Option<&str>); 18] = [
     ("token-missing", 401, Some("")),
     ("request-malformed", 400, Some(r#", error="invalid_request""#)),
     ("token-invalid", 401, Some(INVALID_TOKEN)),
@@ -30,6 +30,7 @@ const PROBLEMS: [(&str, u16, Option<&str>); 17] = [
     ("content-too-large", 413, None),
     ("unsupported-media-type", 415, None),
     ("unprocessable", 422, None),
+    ("too-many-streams", 429, None),
     ("forbidden", 403, None),
     ("store-unavailable", 503, None),
 ];
@@ -123,7 +124,7 @@ impl Answer {
             }
         };
         match *status {
-            503 => self.header("Retry-After", "1"),
+            429 | 503 => self.header("Retry-After", "1"),
             _ => self.without("Retry-After"),
         }
     }

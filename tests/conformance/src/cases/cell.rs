@@ -46,6 +46,8 @@ pub enum Quirk {
     DropsLinesNotInUtf8,
     /// It waits for the first 14 bytes of an announced body before it looks at anything.
     WaitsForBodies,
+    /// While an answer is under way, it notices only when it writes that the client is gone.
+    NoticesLeaversLate,
 }
 
 impl fmt::Display for Quirk {
@@ -54,6 +56,7 @@ impl fmt::Display for Quirk {
         f.write_str(match self {
             Self::DropsLinesNotInUtf8 => "drops header lines that are not UTF-8",
             Self::WaitsForBodies => "waits for the first bytes of a body",
+            Self::NoticesLeaversLate => "notices late that a client is gone",
         })
     }
 }

@@ -238,6 +238,16 @@ cases! {
         Each an_inactive_user_is_denied_and_not_ended,
         Each operators_need_the_admin_token,
     }
+    events {
+        Each a_stream_of_events_ends_with_the_session,
+        Each the_reason_is_told_as_a_client_may_learn_it,
+        Each a_thief_learns_no_reason,
+        Each the_end_of_everybody_ends_every_stream,
+        Each a_session_expires_under_its_stream,
+        Each a_session_has_eight_streams_at_most,
+        Each head_opens_no_stream,
+        Each a_drain_closes_the_streams,
+    }
     outage {
         Each an_outage_is_503_and_nobody_is_logged_out,
         Each an_outage_changes_no_other_answer,

@@ -10,7 +10,7 @@ use crate::{
     counted::{Failing, Verb},
 };
 
-const EVERYWHERE: [(&str, &str); 14] = [
+const EVERYWHERE: [(&str, &str); 16] = [
     ("GET", "/me"),
     ("POST", "/me"),
     ("GET", "/greeting"),
@@ -19,6 +19,8 @@ const EVERYWHERE: [(&str, &str); 14] = [
     ("POST", "/private/report"),
     ("GET", "/auth/session"),
     ("HEAD", "/auth/session"),
+    ("GET", "/auth/session/events"),
+    ("HEAD", "/auth/session/events"),
     ("DELETE", "/auth/session"),
     ("GET", "/auth/sessions"),
     ("DELETE", "/auth/sessions"),

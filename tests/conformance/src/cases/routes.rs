@@ -41,6 +41,7 @@ fn guarded(guid: &str) -> Vec<(&'static str, String)> {
     vec![
         ("POST", "/auth/session/renew".to_owned()),
         ("GET", "/auth/session".to_owned()),
+        ("GET", "/auth/session/events".to_owned()),
         ("GET", "/auth/sessions".to_owned()),
         ("PATCH", format!("/auth/sessions/{guid}")),
         ("DELETE", format!("/auth/sessions/{guid}")),
@@ -97,6 +98,7 @@ pub(super) async fn other_methods_are_405(site: &Site) -> Outcome {
     for (target, allow) in [
         ("/auth/session/renew", "POST"),
         ("/auth/session", "GET, HEAD, DELETE"),
+        ("/auth/session/events", "GET, HEAD"),
         ("/auth/sessions", "GET, HEAD, DELETE"),
         ("/auth/sessions/others", "DELETE"),
         (&own, "PATCH, DELETE"),
@@ -122,6 +124,7 @@ pub(super) async fn other_paths_are_404(site: &Site) -> Outcome {
         "/auth/sessions/".to_owned(),
         "/auth/session/".to_owned(),
         "/auth/session/renew/".to_owned(),
+        "/auth/session/events/".to_owned(),
         "/auth/sessions/others/".to_owned(),
         "/auth//sessions".to_owned(),
         "/auth/sessions//others".to_owned(),

@@ -1,7 +1,7 @@
 //! A server as one case sees it: users and devices of the case's own, requests that present a
 //! token the way that the case is about, and what holds of every answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use logout_all::{
     ClientInfo, Clock, EndReason, Guid, JournalEntry, LoginTicket, Sessions, SignedIn, Transport,
@@ -63,6 +63,10 @@ impl Granted {
 }
 
 impl Site {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.live.running.address
+    }
+
     /// What ended for that user, newest first: without the entry that a node in cached mode writes
     /// into an empty journal, which ended nothing.
     pub(super) async fn history(&self, user: &UserId) -> Result<Vec<JournalEntry>, Violation> {

@@ -36,6 +36,12 @@ impl From<String> for Violation {
     }
 }
 
+impl From<crate::client::ClientError> for Violation {
+    fn from(error: crate::client::ClientError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 impl From<&str> for Violation {
     fn from(words: &str) -> Self {
         Self(words.to_owned())

@@ -2,6 +2,7 @@
 //! bytes that are not UTF-8, bodies that lie about their length, requests that are none. It knows
 //! no cookie jar, no redirects and no TLS, and it never waits for ever.
 
+mod opened;
 mod request;
 mod response;
 
@@ -13,6 +14,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use opened::Opened;
 pub use request::Request;
 pub use response::Response;
 

@@ -1,12 +1,12 @@
 //! HTTP/1.1 (RFC 9112): one request a connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use logout_all::{
     Reply,
     http::{BODY_LIMIT, BodyError},
-    wire::Body,
+    wire::{Body, Pieces},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -43,11 +43,13 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// What comes after the head instead of that, as it comes.
+    pieces: Option<Pieces>,
 }
 
 impl Response {
     pub(crate) fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
+        Self { status, headers: Vec::new(), body: Vec::new(), pieces: None }
     }
 
     pub(crate) fn with(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
@@ -61,11 +63,12 @@ impl From<Reply> for Response {
     fn from(reply: Reply) -> Self {
         let (status, headers, body) = reply.into_parts();
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let body = match body {
-            Body::Full(bytes) => bytes.to_vec(),
-            _ => Vec::new(),
+        let (body, pieces) = match body {
+            Body::Full(bytes) => (bytes.to_vec(), None),
+            Body::Pieces(pieces) => (Vec::new(), Some(pieces)),
+            _ => (Vec::new(), None),
         };
-        Self { status, headers, body }
+        Self { status, headers, body, pieces }
     }
 }
 
@@ -83,7 +86,7 @@ pub(crate) async fn serve(mut stream: TcpStream, app: Arc<App>) {
         line(name, value);
     }
     let bodiless = matches!(response.status, 204 | 304);
-    if !bodiless {
+    if !bodiless && response.pieces.is_none() {
         line("Content-Length", &response.body.len().to_string());
     }
     out.push_str("\r\n");
@@ -92,11 +95,32 @@ pub(crate) async fn serve(mut stream: TcpStream, app: Arc<App>) {
         out.extend_from_slice(&response.body);
     }
     let _ = stream.write_all(&out).await;
+    if let Some(pieces) = response.pieces.filter(|_| !to_head) {
+        send_pieces(&mut stream, &pieces).await;
+    }
     let _ = stream.shutdown().await;
     // What the client still sends is read away: a reset could overtake the answer.
     let mut sink = [0; 4096];
     let drain = async { while matches!(stream.read(&mut sink).await, Ok(1..)) {} };
     let _ = tokio::time::timeout(Duration::from_secs(1), drain).await;
+}
+
+/// Until there are no more, or the client is gone. The end of the body is that of the connection.
+async fn send_pieces(stream: &mut TcpStream, pieces: &Pieces) {
+    let mut sink = [0; 256];
+    loop {
+        let piece = tokio::select! {
+            piece = poll_fn(|cx| pieces.poll_next(cx)) => piece,
+            read = stream.read(&mut sink) => match read {
+                Ok(1..) => continue,
+                Ok(0) | Err(_) => return,
+            },
+        };
+        let Some(piece) = piece else { return };
+        if stream.write_all(&piece).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn read_head(stream: &mut TcpStream) -> Option<(Head, Incoming<'_>)> {

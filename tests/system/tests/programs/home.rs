@@ -16,6 +16,18 @@ use crate::{
 /// 32 bytes, the same for all processes on one network store.
 const KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 
+/// The same, for a node in the process of the tests.
+#[allow(dead_code, reason = "each test program uses its part")]
+pub(crate) const KEY_BYTES: &[u8; 32] = &{
+    let mut bytes = [0; 32];
+    let mut at = 0;
+    while at < 32 {
+        bytes[at as usize] = at + 1;
+        at += 1;
+    }
+    bytes
+};
+
 pub(crate) struct Home {
     framework: Framework,
     store: Store,

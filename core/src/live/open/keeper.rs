@@ -1,0 +1,62 @@
+//! The task that reads what is to be read: one for all that is open on this node.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    Open,
+    reading::{Found, Reader},
+    table::Asked,
+};
+/// How late an expiry is told at most, where a clock was moved.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// Reads sessions when they are due until the node stops; then nobody follows any more, and
+/// whatever is open is told so.
+pub(crate) async fn keep(open: Arc<Open>, reader: Reader, mut stopped: watch::Receiver<()>) {
+    let reading = async {
+        loop {
+            read_due(&open, &reader).await;
+            rest(&open).await;
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        _ = stopped.changed() => {}
+    }
+    open.close();
+}
+
+/// Batch after batch. Those of one batch are asked at once, so that a store that coalesces lookups
+/// sends a few statements.
+async fn read_due(open: &Open, reader: &Reader) {
+    loop {
+        let batch = open.take();
+        if batch.is_empty() {
+            return;
+        }
+        let read = |asked: Asked| {
+            let reader = reader.clone();
+            tokio::spawn(async move { reader.read(&asked).await })
+        };
+        let reads: Vec<_> = batch.iter().cloned().map(read).collect();
+        for (asked, read) in batch.iter().zip(reads) {
+            match read.await {
+                Ok(Ok(Found::Alive(at, again_in))) => open.alive(asked, at, again_in),
+                Ok(Ok(Found::Over(told))) => open.over(&asked.key, told),
+                // Told by `watch`. A store that panics has answered nothing either.
+                Ok(Err(_)) | Err(_) => open.unanswered(asked),
+            }
+        }
+    }
+}
+
+/// Until something is due.
+async fn rest(open: &Open) {
+    let work = open.work.notified();
+    match open.idle_for() {
+        None => work.await,
+        Some(rest) => drop(timeout(rest.min(GLANCE), work).await),
+    }
+}
