@@ -13,6 +13,7 @@ mod memory;
 mod port;
 mod sync;
 mod words;
+mod work;
 
 pub use directory::{NoUsers, UserDirectory, Users};
 pub(crate) use erased::{DynDirectory, DynStore, erase, erase_directory};
@@ -21,6 +22,7 @@ pub use journal::{JournalEntry, JournalPage};
 pub use lookups::{LookupAnswer, LookupAsked, Lookups};
 pub use memory::MemoryStore;
 pub use port::SessionStore;
+pub use work::Pace;
 pub use words::{
     Admission, Confirm, DeviceRows, Ended, Ending, Inserted, JournalOrder, Lease, NewSession,
     Remint, RemintOf, Rotation, Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
