@@ -22,8 +22,8 @@ pub use journal::{JournalEntry, JournalPage};
 pub use lookups::{LookupAnswer, LookupAsked, Lookups};
 pub use memory::MemoryStore;
 pub use port::SessionStore;
-pub use work::Pace;
 pub use words::{
     Admission, Confirm, DeviceRows, Ended, Ending, Inserted, JournalOrder, Lease, NewSession,
     Remint, RemintOf, Rotation, Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
 };
+pub use work::Pace;

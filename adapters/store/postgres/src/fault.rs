@@ -62,7 +62,9 @@ impl Fault {
         let Self::Sql(error) = self else { return false };
         // Data, constraints, functions of SQL, PL/pgSQL (as RAISE), external routines.
         let of_values = ["22", "23", "2F", "P0", "38", "39"];
-        error.code().is_some_and(|code| of_values.iter().any(|class| code.code().starts_with(class)))
+        error
+            .code()
+            .is_some_and(|code| of_values.iter().any(|class| code.code().starts_with(class)))
     }
 
     /// The failure as the port tells it.
