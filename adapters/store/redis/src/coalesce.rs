@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 use crate::{line::Line, shared::Shared, store::VERB_WAIT};
 
 /// While one call is answered, the next is on its way, and one that is slow holds nobody up who
-/// comes later. A call holds the server up for as long as it looks sessions up; so many of them at a
-/// silent server are all that wait in it for nothing.
+/// comes later. A call of so many sessions holds the server up for less than a millisecond; a server
+/// that is silent is sent no more than sixteen of them.
 const PACE: Pace =
     Pace { together: 64, abreast: 2, patience: Duration::from_millis(10), under_way: 16 };
 

@@ -21,6 +21,8 @@ pub(super) const BATCH: usize = 500;
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// So many of them within that time, and no more is written meanwhile: 20,000 a second.
 const MOST_REMEMBERED: usize = 100_000;
+/// How many entries of an order may be there for nothing, beside as many as there are touches.
+const PASSED_OVER: usize = 1000;
 
 /// Whether a touch can wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +32,6 @@ pub(super) enum Line {
     /// Last-seen times.
     Activity,
 }
-
-/// How many entries of an order may be there for nothing, beside as many as there are touches.
-const PASSED_OVER: usize = 1000;
 
 /// What there is to write.
 #[derive(Debug, PartialEq, Eq)]
