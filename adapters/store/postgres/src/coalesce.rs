@@ -70,6 +70,8 @@ async fn answer(lane: Lane, shared: Arc<Shared>, batch: Batch<LookupAsked, Looku
         if of_a_row && failures == FAILURES {
             part.extend(parts.drain(..).flatten());
         }
-        part.into_iter().for_each(|asked| asked.answer(Err(told.clone())));
+        for asked in part {
+            asked.answer(Err(told.clone()));
+        }
     }
 }

@@ -35,7 +35,9 @@ async fn answer(line: Line, shared: Arc<Shared>, batch: Batch<LookupAsked, Looku
         }
         Err(fault) => {
             let told = fault.told();
-            batch.into_iter().for_each(|asked| asked.answer(Err(told.clone())));
+            for asked in batch {
+                asked.answer(Err(told.clone()));
+            }
         }
     }
 }

@@ -35,7 +35,9 @@ fn nobody() -> LookupAnswer {
 }
 
 fn answer_all(batch: LookupBatch) {
-    batch.into_iter().for_each(|asked| asked.answer(nobody()));
+    for asked in batch {
+        asked.answer(nobody());
+    }
 }
 
 /// Asks in a task of its own.
