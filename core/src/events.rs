@@ -73,6 +73,14 @@ pub enum Event {
     },
     /// The store answers again.
     StoreBack,
+    /// In cached mode: this node does not answer from memory any more, because it cannot read the
+    /// journal in time. It asks the store each time, as in strict mode.
+    LeaseLost {
+        /// What its last look at the journal failed with, if that is what happened.
+        error: Option<StoreError>,
+    },
+    /// In cached mode: it answers from memory again.
+    LeaseBack,
 }
 
 /// The application's listener. It is called on the task that did the work: keep it short, and hand
@@ -180,6 +188,11 @@ fn log(event: &Event) {
             tracing::error!(%error, cause, "the session store does not answer");
         }
         Event::StoreBack => tracing::info!("the session store answers again"),
+        Event::LeaseLost { error } => {
+            let error = error.as_ref().map(ToString::to_string);
+            tracing::warn!(error, "the lease is over: every verification asks the session store");
+        }
+        Event::LeaseBack => tracing::info!("the lease is back: answers come from memory again"),
     }
 }
 

@@ -54,6 +54,7 @@ mod live;
 pub mod testing;
 
 pub use events::{Event, EventSink};
+pub use live::{CacheState, Cached, Mode};
 pub use scheme::{
     By, Clock, Denied, DeviceLimit, EndReason, Epochs, Grace, Guid, Label, Limits, Persistence,
     Policy, Recovery, RefTokId, RenewalKind, Reuse, SessionRow, Snapshot, Usage, UserAgent,

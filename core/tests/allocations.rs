@@ -5,10 +5,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::time::{Duration, SystemTime};
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::{Duration, SystemTime},
+};
 
 use logout_all::{
-    AppClaims, Guid, Keys, RefTokId, UserId,
+    AppClaims, ClientInfo, Guid, Keys, MemoryStore, Mode, RefTokId, Sessions, UserId,
     scheme::{Denied, whole_seconds},
     token::{Freshness, TokenClaims, TokenCodec},
 };
@@ -63,6 +67,36 @@ fn a_token_of_ours_with_another_signature_costs_nothing() {
             assert_eq!(counted.count_total, 0, "{bad}");
         }
     }
+}
+
+/// A verification that is answered from memory allocates nothing: all that it gives is kept.
+#[test]
+fn a_verification_from_memory_costs_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (sessions, token) = runtime.block_on(async {
+        let keys = Keys::hs256(b"0123456789abcdef0123456789abcdef").unwrap();
+        let mode = Mode::cached().lease(Duration::from_secs(10));
+        let sessions = Sessions::builder(MemoryStore::new(), keys, "https://app.example");
+        let sessions = sessions.mode(mode).build().await.unwrap();
+        let ticket = sessions.begin_login(Some("ada")).await.unwrap();
+        let login = sessions.login(ticket, ClientInfo::default(), &()).await.unwrap();
+        // The first poll gives the lease, and the next verification is kept.
+        while sessions.cache_state().unwrap().entries == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            sessions.verify(login.issued.token.expose().as_bytes()).await.unwrap();
+        }
+        (sessions, login.issued.token)
+    });
+    let mut verified = None;
+    let counted = allocation_counter::measure(|| {
+        let verification = pin!(sessions.verify(token.expose().as_bytes()));
+        match verification.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => verified = answer.ok(),
+            Poll::Pending => {}
+        }
+    });
+    assert_eq!(verified.unwrap().user_id().as_str(), "ada");
+    assert_eq!(counted.count_total, 0);
 }
 
 fn allocations(codec: &TokenCodec, token: &str) -> u64 {

@@ -109,8 +109,8 @@ impl Sessions {
         let Some(token) = self.presented_token(presented).map_err(|d| refuse(d.into()))? else {
             return Ok(None);
         };
-        let client = self.client_of(presented);
-        let verified = self.verify_from(token.expose(), Some(token.transport), &client).await;
+        let client = || self.client_of(presented);
+        let verified = self.verify_from(token.expose(), Some(token.transport), client).await;
         verified.map(Some).map_err(refuse)
     }
 

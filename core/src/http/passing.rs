@@ -90,8 +90,8 @@ impl Sessions {
         token: RawToken<'_>,
         presented: &Presented<'_>,
     ) -> Result<Admitted, AuthError> {
-        let client = self.client_of(presented);
-        let verified = self.verify_from(token.expose(), Some(token.transport), &client).await;
+        let client = || self.client_of(presented);
+        let verified = self.verify_from(token.expose(), Some(token.transport), client).await;
         if !self.may_renew_in_passing(token, presented) {
             return Ok(Admitted { session: Some(verified?), renewed_cookie: None });
         }
@@ -99,18 +99,18 @@ impl Sessions {
             Ok(session) if session.renew_after().is_zero() => {
                 // The session stands whatever becomes of the renewal: the next page load tries
                 // again.
-                let renewed = self.renew_reacting(token.expose(), client, OnReuse::Deny).await;
+                let renewed = self.renew_reacting(token.expose(), client(), OnReuse::Deny).await;
                 let renewed_cookie = renewed.ok().and_then(|renewed| self.renewed_cookie(&renewed));
                 Ok(Admitted { session: Some(session), renewed_cookie })
             }
             Err(AuthError::Denied(Denied::TokenExpired)) => {
-                let renewed = self.renew(token.expose(), client).await?;
+                let renewed = self.renew(token.expose(), client()).await?;
                 self.admit_renewed(&renewed, token.transport).await
             }
             // The page load that rotated was lost, and its cookie with it: the browser has only the
             // predecessor. A request that is merely late ends nothing.
             Err(AuthError::Denied(Denied::TokenSuperseded)) => {
-                let renewed = self.renew_reacting(token.expose(), client, OnReuse::Deny).await?;
+                let renewed = self.renew_reacting(token.expose(), client(), OnReuse::Deny).await?;
                 self.admit_renewed(&renewed, token.transport).await
             }
             verified => Ok(Admitted { session: Some(verified?), renewed_cookie: None }),

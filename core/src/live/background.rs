@@ -8,7 +8,12 @@ use std::{
 
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
-use super::{Touches, sweep::sweep_at_intervals, waiting::Line};
+use super::{
+    Follower, Touches,
+    poller::{Poller, Purges},
+    sweep::sweep_at_intervals,
+    waiting::Line,
+};
 use crate::{events::Events, store::DynStore};
 
 /// How long a shutdown waits for the last activity to be written down.
@@ -20,6 +25,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Background {
     touches: Arc<Touches>,
+    follower: Arc<Follower>,
     runtime: Handle,
     /// The tasks end when this is dropped.
     stop: Mutex<Option<watch::Sender<()>>>,
@@ -27,9 +33,21 @@ pub(crate) struct Background {
     ended: watch::Receiver<()>,
 }
 
+/// What follows the journal.
+pub(crate) struct Following {
+    pub(crate) follower: Arc<Follower>,
+    /// The cache, in cached mode.
+    pub(crate) cache: Option<Arc<dyn Purges>>,
+}
+
 impl Background {
     /// Starts the tasks on the runtime that this is called on.
-    pub(crate) fn start(runtime: Handle, store: &Arc<dyn DynStore>, events: &Events) -> Self {
+    pub(crate) fn start(
+        runtime: Handle,
+        store: &Arc<dyn DynStore>,
+        events: &Events,
+        Following { follower, cache }: Following,
+    ) -> Self {
         let touches = Arc::new(Touches::default());
         let (stop, stopped) = watch::channel(());
         let mut tasks = Vec::new();
@@ -38,7 +56,7 @@ impl Background {
             tasks.push(runtime.spawn(Writer { line, touches, store, events }.run(stopped.clone())));
         }
         tasks.push({
-            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped);
+            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped.clone());
             runtime.spawn(async move {
                 tokio::select! {
                     () = sweep_at_intervals(&*store, &events) => {}
@@ -46,12 +64,26 @@ impl Background {
                 }
             })
         });
+        tasks.push({
+            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped);
+            let poller = Poller { follower: follower.clone(), cache, store, events };
+            runtime.spawn(async move {
+                tokio::select! {
+                    () = poller.run() => {}
+                    _ = stopped.changed() => {}
+                }
+            })
+        });
         let ended = joined(&runtime, tasks);
-        Self { touches, runtime, stop: Mutex::new(Some(stop)), ended }
+        Self { touches, follower, runtime, stop: Mutex::new(Some(stop)), ended }
     }
 
     pub(crate) fn touches(&self) -> &Touches {
         &self.touches
+    }
+
+    pub(crate) fn follower(&self) -> &Follower {
+        &self.follower
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

@@ -1,17 +1,37 @@
 //! What goes on beside the requests: activity on its way to the store, the wait that makes a
-//! logout final, the sweeper. Everything here runs on the runtime that built `Sessions`, never on
+//! logout final, the sweeper, and what follows the journal: the lease, the cache, what is open. Everything here runs on the runtime that built `Sessions`, never on
 //! a caller's: on Actix a worker's runtime may stall or stop.
 
 mod background;
+mod cache;
+mod follow;
+mod follower;
+mod known;
+mod lease;
+mod marks;
+mod mode;
+mod moment;
+mod poller;
 mod settle;
 mod sweep;
+mod sync;
+mod table;
 mod touches;
 mod waiting;
 
 use std::time::Duration;
 
-pub(crate) use background::Background;
-pub(crate) use settle::settle;
+pub(crate) use background::{Background, Following};
+pub use cache::CacheState;
+pub(crate) use cache::{Cache, Fill, unkept};
+pub(crate) use follower::Follower;
+pub(crate) use lease::Held;
+pub(crate) use marks::Marks;
+pub use mode::{Cached, Mode};
+pub(crate) use moment::Moment;
+pub(crate) use poller::Purges;
+pub(crate) use settle::{settle, wait_for_leases};
+pub(crate) use table::{Entry, Weighs};
 pub(crate) use touches::Touches;
 
 /// Between half and one and a half of it, so that nodes started together do nothing together.
@@ -21,16 +41,4 @@ fn jittered(around: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_jitter_stays_around_the_interval() {
-        let around = Duration::from_mins(10);
-        let pauses: Vec<Duration> = (0..1000).map(|_| jittered(around)).collect();
-        for pause in &pauses {
-            assert!(*pause >= around / 2 && *pause <= around * 3 / 2, "{pause:?}");
-        }
-        assert!(pauses.iter().any(|pause| *pause < around) && pauses.iter().any(|p| *p > around));
-    }
-}
+mod tests;

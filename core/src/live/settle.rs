@@ -2,30 +2,42 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::Cached;
 use crate::{
     events::{Events, Side},
     store::{DynStore, StoreError, StoreErrorKind},
 };
 
 /// Every wait is finite, whatever somebody wrote into the store.
-const LONGEST_LEASE: Duration = Duration::from_mins(1);
+const LONGEST_LEASE: Duration = Cached::LONGEST_LEASE;
 
 /// Waits until no lease that predates the commit can still run: the stored length, read in a new
 /// statement, plus 1 % and 5 ms for clocks that run apart. Zero while no node uses cached mode.
 /// Holds no connection and no lock while it waits.
 pub(crate) async fn settle(store: &dyn DynStore, events: &Events) -> Result<(), StoreError> {
-    let confirmed_at = tokio::time::Instant::now();
+    let confirmed_at = Instant::now();
     let lease = events.watch(Side::Reads, store.lease().await)?.waited;
+    wait_from(confirmed_at, lease).await
+}
+
+/// Waits, from now on, until no lease of that length that runs now can run any more.
+pub(crate) async fn wait_for_leases(lease: Duration) -> Result<(), StoreError> {
+    wait_from(Instant::now(), lease).await
+}
+
+async fn wait_from(from: Instant, lease: Duration) -> Result<(), StoreError> {
     if lease > LONGEST_LEASE {
         let message = format!(
             "the store asks logouts to wait {lease:?}, and a lease is {LONGEST_LEASE:?} at most; \
-             the logout is committed and not settled"
+             what was done is committed and not settled"
         );
         return Err(StoreError::new(StoreErrorKind::Corrupt, message));
     }
     if !lease.is_zero() {
         let margin = lease / 100 + Duration::from_millis(5);
-        tokio::time::sleep_until(confirmed_at + lease + margin).await;
+        tokio::time::sleep_until(from + lease + margin).await;
     }
     Ok(())
 }

@@ -24,5 +24,5 @@ pub use row::SessionRow;
 pub use snapshot::{Epochs, Snapshot, UserData, UserState};
 pub use text::{Label, UserAgent};
 pub use time::{Clock, from_micros, to_micros, whole_seconds};
-pub(crate) use time::{elapsed, later};
+pub(crate) use time::{elapsed, from_seconds, later};
 pub use usage::Usage;

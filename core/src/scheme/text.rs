@@ -13,6 +13,9 @@ impl UserAgent {
 
     /// Cleans and cuts what a client sent; none if nothing is left.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if let Some(text) = clean_already(bytes) {
+            return Some(Self(text.to_owned()));
+        }
         // Cleaning can only shorten: a longer prefix than this is never needed.
         let prefix = &bytes[..bytes.len().min(Self::MAX_BYTES * 8)];
         let text = String::from_utf8_lossy(prefix);
@@ -92,6 +95,15 @@ pub(super) fn clean_and_cut(text: &str, max_bytes: usize) -> String {
     kept
 }
 
+/// What nearly all clients send: short, printable ASCII, no space around it.
+fn clean_already(bytes: &[u8]) -> Option<&str> {
+    let clean = (1..=UserAgent::MAX_BYTES).contains(&bytes.len())
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && bytes.first() != Some(&b' ')
+        && bytes.last() != Some(&b' ');
+    std::str::from_utf8(bytes).ok().filter(|_| clean)
+}
+
 /// Bidi controls let one device pose as another in a list; U+FFFD stands where bytes were not
 /// UTF-8, and says nothing.
 fn is_kept(character: char) -> bool {
@@ -113,6 +125,20 @@ mod tests {
         let agent = UserAgent::from_bytes(long.as_bytes()).unwrap();
         assert_eq!(agent.as_str().len(), 256);
         assert!(UserAgent::from_bytes(b" \t\x7f").is_none());
+    }
+
+    /// What is taken as it is, cleaning would not change.
+    #[test]
+    fn the_short_way_and_the_long_way_agree() {
+        let edges = [0x00, 0x1f, b' ', b'!', b'a', b'~', 0x7f, 0x80, 0xc3, 0xa9];
+        let pairs = edges.iter().flat_map(|one| edges.iter().map(move |other| [*one, *other]));
+        let (long, longer) = (vec![b'a'; 256], vec![b'a'; 257]);
+        let around = pairs.map(|[one, other]| vec![one, b'x', other]);
+        for bytes in around.chain([vec![], vec![b' '], long, longer]) {
+            let cleaned = clean_and_cut(&String::from_utf8_lossy(&bytes), UserAgent::MAX_BYTES);
+            let agent = UserAgent::from_bytes(&bytes);
+            assert_eq!(agent.as_ref().map_or("", UserAgent::as_str), cleaned, "{bytes:?}");
+        }
     }
 
     #[test]

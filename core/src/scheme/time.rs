@@ -70,6 +70,11 @@ pub fn whole_seconds(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// The instant so many seconds after 1970, as a JWT says it.
+pub(crate) fn from_seconds(seconds: u64) -> SystemTime {
+    from_micros(i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000))
+}
+
 /// `at + by`, saturating: no duration that an application configures can make it panic.
 pub(crate) fn later(at: SystemTime, by: Duration) -> SystemTime {
     from_micros(to_micros(at).saturating_add(micros(by)))

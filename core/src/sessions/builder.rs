@@ -6,18 +6,23 @@ use std::{
     time::Duration,
 };
 
-use super::{BuildError, ClaimsSource, Inner, Sessions, claims_source::DynClaimsSource};
+use super::{BuildError, ClaimsSource, Inner, Proof, Sessions, claims_source::DynClaimsSource};
 use crate::{
     events::{EventSink, Events},
-    live::Background,
+    live::{Background, Cache, Follower, Following, Held, Marks, Mode, Purges},
     scheme::{Clock, Denied, DeviceLimit, Grace, PolicyDraft, Recovery, Reuse, Usage},
-    store::{DynDirectory, DynStore, SessionStore, UserDirectory, erase, erase_directory},
+    store::{
+        DynDirectory, DynStore, SessionStore, StoreError, UserDirectory, erase, erase_directory,
+    },
     token::{Keys, TokenCodec},
     wire::{
         CookieName, CrossSite, HttpConfig, Origin, PassingRenewal, Presented, Reply, StorePeer,
         Transports,
     },
 };
+
+/// How many entries of the journal one poll asks for.
+const POLLED: usize = 1000;
 
 /// What `Sessions` is made from. Every method names its default.
 pub struct SessionsBuilder {
@@ -33,6 +38,7 @@ pub struct SessionsBuilder {
     http: HttpConfig,
     origins: Vec<String>,
     refused_cookie: Option<String>,
+    mode: Mode,
 }
 
 impl SessionsBuilder {
@@ -50,6 +56,7 @@ impl SessionsBuilder {
             http: HttpConfig::default(),
             origins: Vec::new(),
             refused_cookie: None,
+            mode: Mode::default(),
         }
     }
 
@@ -150,6 +157,13 @@ impl SessionsBuilder {
         self
     }
 
+    /// How verifications are answered: `Mode::cached()` for answers from memory. Default:
+    /// [`Mode::Strict`].
+    pub fn mode(mut self, mode: impl Into<Mode>) -> Self {
+        self.mode = mode.into();
+        self
+    }
+
     /// How clients may present their tokens. Default: both ways.
     pub fn transports(mut self, transports: Transports) -> Self {
         self.http.transports = transports;
@@ -237,6 +251,9 @@ impl SessionsBuilder {
         let audience = self.audience.as_deref();
         let codec = TokenCodec::new(self.keys, &self.issuer, audience, policy.leeway)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        if let Mode::Cached(cached) = &self.mode {
+            cached.check(&policy, self.store.journal_order())?;
+        }
         self.store.ping().await?;
 
         let events = Events::new(self.sink);
@@ -247,7 +264,10 @@ impl SessionsBuilder {
             connections = info.connections,
             "sessions are ready"
         );
-        let background = Background::start(runtime, &self.store, &events);
+        let (follower, cache) = follow(&*self.store, &self.mode).await?;
+        let purges = cache.clone().map(|cache| cache as Arc<dyn Purges>);
+        let following = Following { follower, cache: purges };
+        let background = Background::start(runtime, &self.store, &events, following);
         Ok(Sessions {
             inner: Arc::new(Inner {
                 store: self.store,
@@ -259,6 +279,7 @@ impl SessionsBuilder {
                 events,
                 http: self.http,
                 background,
+                cache,
                 draining: AtomicBool::new(false),
             }),
         })
@@ -306,6 +327,25 @@ impl SessionsBuilder {
     }
 }
 
+/// What follows the journal, and in cached mode the cache: the lease that this node wants is stored,
+/// and so waited for by every logout, before the first poll is sent.
+async fn follow(
+    store: &dyn DynStore,
+    mode: &Mode,
+) -> Result<(Arc<Follower>, Option<Arc<Cache<Proof>>>), StoreError> {
+    let held = Arc::new(Held::new());
+    let Mode::Cached(cached) = mode else {
+        let marks = Arc::new(Marks::new(1));
+        return Ok((Arc::new(Follower::new(Duration::ZERO, POLLED, held, marks)), None));
+    };
+    store.raise_lease(cached.length()).await?;
+    let marks = Arc::new(Marks::new(Marks::PLACES));
+    let (entries, bytes) = cached.room();
+    let cache = Arc::new(Cache::new(entries, bytes, held.clone(), marks.clone()));
+    let follower = Arc::new(Follower::new(cached.length(), POLLED, held, marks));
+    Ok((follower, Some(cache)))
+}
+
 fn parse_origins(texts: &[String]) -> Result<Vec<Origin>, Usage> {
     let parse = |text: &String| {
         Origin::parse(text).ok_or_else(|| {
@@ -326,6 +366,7 @@ impl std::fmt::Debug for SessionsBuilder {
             .field("issuer", &self.issuer)
             .field("draft", &self.draft)
             .field("http", &self.http)
+            .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
 }

@@ -2,14 +2,17 @@
 //! reports success only when the ending is committed and settled: no request that starts later,
 //! on any node, is let in.
 
-use std::{fmt, time::SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use super::{AuthError, Pending, Sessions, Verified, pending::Committed};
 use crate::{
     events::Event,
-    live::settle,
+    live::{settle, wait_for_leases},
     scheme::{By, EndReason, Guid, Usage, UserId},
-    store::{Ended, Ending, JournalEntry, JournalPage, Scope, Swept},
+    store::{Ended, Ending, JournalEntry, JournalPage, Lease, Scope, StoreError, Swept},
 };
 
 /// Which sessions `logout_before` ends.
@@ -126,7 +129,9 @@ impl Sessions {
     pub async fn logout_everyone(&self, reason: EndReason, by: By) -> Result<(), AuthError> {
         let sessions = self.clone();
         self.whole(async move {
-            sessions.written(sessions.store().end_everyone(reason, &by).await)?;
+            let answer = sessions.store().end_everyone(reason, &by).await;
+            sessions.forget_everybody();
+            sessions.written(answer)?;
             sessions.tell_everyone_ended(reason, by);
             Ok(settle(sessions.store(), &sessions.inner.events).await?)
         })
@@ -143,10 +148,13 @@ impl Sessions {
         self.whole(async move {
             let ended = match pending.into_committed() {
                 Committed::User(ending, ended) => {
+                    sessions.forget(&ending.user);
                     sessions.tell_ended(&ending, &ended);
+                    sessions.announce_predecessors(&ending).await?;
                     ended
                 }
                 Committed::Everyone(reason, by) => {
+                    sessions.forget_everybody();
                     sessions.tell_everyone_ended(reason, by);
                     Ended::default()
                 }
@@ -164,6 +172,7 @@ impl Sessions {
     /// [`AuthError::Store`]: call it again.
     pub async fn settled(&self, user: &UserId) -> Result<(), AuthError> {
         tracing::debug!(%user, "settling an ending by other means");
+        self.forget(user);
         Ok(settle(self.store(), &self.inner.events).await?)
     }
 
@@ -176,8 +185,32 @@ impl Sessions {
         let user = UserId::new(user)?;
         let sessions = self.clone();
         self.whole(async move {
-            sessions.written(sessions.store().announce_changed(&user, &by).await)?;
+            let answer = sessions.store().announce_changed(&user, &by).await;
+            sessions.forget(&user);
+            sessions.written(answer)?;
             Ok(settle(sessions.store(), &sessions.inner.events).await?)
+        })
+        .await
+    }
+
+    /// Lowers the lease, by command of an operator: first what polls are given; then, when no longer
+    /// lease can run any more, what logouts wait. Tells both lengths as they are in the end: a
+    /// node that asked for a longer one meanwhile, or was started since, has it.
+    ///
+    /// A node that starts asks for its own length again: lower that first, in the settings of all.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`]: repeat it. Logouts then still wait the longer one.
+    pub async fn lower_lease(&self, to: Duration) -> Result<Lease, AuthError> {
+        let sessions = self.clone();
+        self.whole(async move {
+            let seen = sessions.written(sessions.store().lower_given(to).await)?;
+            wait_for_leases(seen.waited).await?;
+            let lowered = sessions.written(sessions.store().lower_waited(seen).await)?;
+            if !lowered {
+                tracing::warn!("a node asked for a longer lease while it was being lowered");
+            }
+            Ok(sessions.read(sessions.store().lease().await)?)
         })
         .await
     }
@@ -227,10 +260,23 @@ impl Sessions {
     /// Commits, tells, settles. Also settled when nothing was ended: it may be the retry of one
     /// whose answer was lost.
     pub(super) async fn end(&self, ending: &Ending) -> Result<Ended, AuthError> {
-        let ended = self.written(self.store().end(ending).await)?;
+        let answer = self.store().end(ending).await;
+        // Also where the answer was lost: the commit may not be.
+        self.forget(&ending.user);
+        let ended = self.written(answer)?;
         self.tell_ended(ending, &ended);
+        self.announce_predecessors(ending).await?;
         settle(self.store(), &self.inner.events).await?;
         Ok(ended)
+    }
+
+    /// The sessions that stay after [`Scope::TokenIssuedBefore`] have lost their predecessors, and
+    /// nothing was journalled of them: caches may hold those tokens.
+    async fn announce_predecessors(&self, ending: &Ending) -> Result<(), StoreError> {
+        if matches!(ending.scope, Scope::TokenIssuedBefore(_)) {
+            self.written(self.store().announce_changed(&ending.user, &ending.by).await)?;
+        }
+        Ok(())
     }
 
     /// Not told where nothing changed: who repeats a logout with a token that was signed once must

@@ -254,6 +254,9 @@ impl Sessions {
             user_agent: row.user_agent.as_ref().map(ToString::to_string),
             ip: row.ip.clone(),
         });
+        if !evicted.is_empty() || !same.is_empty() {
+            self.forget(&row.user);
+        }
         self.tell_ended_by_policy(&row.user, &evicted, EndReason::Evicted);
         self.tell_ended_by_policy(&row.user, &same, EndReason::Replaced);
         let mut replaced: Vec<_> = same.into_iter().map(|guid| (row.user.clone(), guid)).collect();
@@ -313,33 +316,27 @@ impl Sessions {
             app,
         };
         let token = self.inner.codec.issue(&claims, self.cookie_bytes())?;
-        let now_seconds = whole_seconds(now);
+        let (now_seconds, renew_at) = (whole_seconds(now), self.renew_at((iat, exp), row));
         let absolute_end = later(row.created_at, row.limits.absolute);
         let max_age = row.limits.idle.min(elapsed(now, absolute_end));
         Ok(Issued {
             token,
             guid: row.guid,
             expires_in: Duration::from_secs(exp.saturating_sub(now_seconds)),
-            renew_after: self.renew_after((iat, exp), row, now),
+            renew_after: Duration::from_secs(renew_at.saturating_sub(now_seconds)),
             cookie_max_age: (row.limits.persistence == Persistence::Persistent).then_some(max_age),
         })
     }
 
-    /// In how many whole seconds a token of that row should be renewed: at 80 % of its lifetime, no
-    /// sooner than a renewal would give a new one, never past the end of the session.
-    pub(super) fn renew_after(
-        &self,
-        (iat, exp): (u64, u64),
-        row: &SessionRow,
-        now: SystemTime,
-    ) -> Duration {
+    /// When a token of that row should be renewed, in whole seconds since 1970: at 80 % of its
+    /// lifetime, no sooner than a renewal would give a new one, never past the end of the session.
+    pub(super) fn renew_at(&self, (iat, exp): (u64, u64), row: &SessionRow) -> u64 {
         let due = iat + exp.saturating_sub(iat) * 4 / 5;
         let rotatable = match row.generation {
             0 => iat,
             _ => whole_seconds(later(row.token_issued_at, self.policy().interval)) + 1,
         };
-        let end = whole_seconds(row.expires_at);
-        Duration::from_secs(due.max(rotatable).min(end).saturating_sub(whole_seconds(now)))
+        due.max(rotatable).min(whole_seconds(row.expires_at))
     }
 
     /// What the cookie's name takes from the room for the token.

@@ -8,6 +8,7 @@ mod end;
 mod error;
 mod login;
 mod pending;
+mod recall;
 mod renew;
 mod verify;
 
@@ -29,12 +30,13 @@ pub use login::{ClientInfo, Issued, LoginTicket, SignedIn};
 pub use pending::Pending;
 pub use renew::Renewed;
 pub(crate) use renew::{CookieNews, OnReuse};
+use verify::Proof;
 pub use verify::Verified;
 pub(crate) use verify::{Activity, TokenAge};
 
 use crate::{
     events::{Event, Events, Side},
-    live::{Background, Touches},
+    live::{Background, Cache, Touches},
     scheme::{Clock, Policy, Snapshot, UserData, UserId, UserState},
     store::{DynDirectory, DynStore, SessionStore, StoreError, StoreErrorKind},
     token::{AppClaims, Keys, TokenCodec},
@@ -82,6 +84,8 @@ struct Inner {
     events: Events,
     http: HttpConfig,
     background: Background,
+    /// In cached mode.
+    cache: Option<Arc<Cache<Proof>>>,
     draining: AtomicBool,
 }
 

@@ -161,7 +161,9 @@ impl Sessions {
         let mut after = row.clone();
         rotation.apply(&mut after);
         let issued = self.issue(&after, rotation.next, rotation.times, app, snapshot.now)?;
-        match self.written(self.store().rotate(rotation).await)? {
+        let swapped = self.store().rotate(rotation).await;
+        self.forget(&row.user);
+        match self.written(swapped)? {
             Swap::Lost => Ok(None),
             Swap::Done(_) => {
                 let (user, guid) = (row.user.clone(), row.guid);
@@ -188,7 +190,9 @@ impl Sessions {
             auth_time: None,
             of: anew.of,
         };
-        match self.written(self.store().remint(&remint).await)? {
+        let swapped = self.store().remint(&remint).await;
+        self.forget(&row.user);
+        match self.written(swapped)? {
             Swap::Lost => Ok(None),
             Swap::Done(_) => Ok(Some(issued)),
         }
@@ -278,7 +282,9 @@ impl Sessions {
             auth_time: Some(now),
             of: RemintOf::Any,
         };
-        match self.written(self.store().remint(&remint).await)? {
+        let swapped = self.store().remint(&remint).await;
+        self.forget(&row.user);
+        match self.written(swapped)? {
             Swap::Lost => Ok(None),
             Swap::Done(_) => Ok(Some(issued)),
         }

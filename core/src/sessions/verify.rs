@@ -3,7 +3,6 @@
 
 use std::{
     fmt,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -11,9 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::{AuthError, ClientInfo, Sessions, user_data};
 use crate::{
+    live::{Entry, Fill, unkept},
     scheme::{
         Denied, Guid, RefTokId, SessionRow, Snapshot, Usage, UserData, UserId, Verdict, elapsed,
-        from_micros, verdict,
+        from_micros, from_seconds, to_micros, verdict, whole_seconds,
     },
     store::{Confirm, Touch},
     token::{AppClaims, Freshness, Opened},
@@ -25,32 +25,39 @@ use crate::{
 #[derive(Clone)]
 pub struct Verified {
     sessions: Sessions,
-    proof: Arc<Proof>,
+    proof: Entry<Proof>,
+    transport: Option<Transport>,
+    /// The store's clock at the verification, in microseconds since 1970.
+    now: i64,
 }
 
-struct Proof {
-    user: UserId,
+/// What a verification proves, as it may be kept (see `recall`). Instants are the store's, in
+/// microseconds since 1970, as rows have them.
+pub(crate) struct Proof {
+    pub(super) user: UserId,
     guid: Guid,
     ref_tok_id: RefTokId,
-    app: AppClaims,
-    data: Option<UserData>,
-    transport: Option<Transport>,
+    pub(super) app: AppClaims,
+    pub(super) data: Option<UserData>,
     standing: Standing,
-    expires_at: u64,
-    renew_after: Duration,
-    row: Facts,
-}
-
-/// What the row said at the read.
-struct Facts {
-    now: SystemTime,
-    created_at: SystemTime,
-    auth_time: SystemTime,
-    expires_at: SystemTime,
+    /// `exp`, in whole seconds.
+    pub(super) expires_at: u64,
+    /// When the client should renew, in whole seconds of the store's clock.
+    renew_at: u64,
+    created_at: i64,
+    auth_time: i64,
+    row_expires_at: i64,
+    /// What the store's clock said at this node's [`Moment::START`](crate::live::Moment::START).
+    pub(super) origin: i64,
 }
 
 /// A token whose signature, claims and `exp` are good.
-pub(crate) struct Checked(Opened);
+pub(crate) struct Checked<'t> {
+    opened: Opened,
+    token: &'t [u8],
+    /// In cached mode: what the read may fill.
+    fill: Option<Fill>,
+}
 
 /// Whether a verification shows that a client is there.
 #[derive(Clone, Copy)]
@@ -85,32 +92,39 @@ impl Sessions {
     /// [`AuthError::Denied`] with [`Denied::TokenInvalid`], [`Denied::TokenExpired`],
     /// [`Denied::SessionEnded`] or [`Denied::TokenSuperseded`]; [`AuthError::Store`].
     pub async fn verify(&self, token: &[u8]) -> Result<Verified, AuthError> {
-        self.verify_from(token, None, &ClientInfo::default()).await
+        self.verify_from(token, None, ClientInfo::default).await
     }
 
+    /// The same over that transport. What the client says of itself is asked only where it may be
+    /// written down.
     pub(crate) async fn verify_from(
         &self,
         token: &[u8],
         transport: Option<Transport>,
-        client: &ClientInfo,
+        client: impl FnOnce() -> ClientInfo,
     ) -> Result<Verified, AuthError> {
+        if let Some(known) = self.recall(token, transport) {
+            return Ok(known);
+        }
         let checked = self.check(token)?;
-        self.verify_checked(checked, transport, Activity::Of(client)).await
+        self.verify_checked(checked, transport, Activity::Of(&client())).await
     }
 
     /// The half of a verification that needs no store.
-    pub(crate) fn check(&self, token: &[u8]) -> Result<Checked, Denied> {
+    pub(crate) fn check<'t>(&self, token: &'t [u8]) -> Result<Checked<'t>, Denied> {
+        // Begun before a key is looked for: one that is forgotten meanwhile empties the cache.
+        let fill = self.begin_fill();
         let opened = self.open(token)?;
         match opened.freshness {
             Freshness::Spent => Err(Denied::TokenExpired),
-            Freshness::Fresh => Ok(Checked(opened)),
+            Freshness::Fresh => Ok(Checked { opened, token, fill }),
         }
     }
 
     /// The half that asks the store.
     pub(crate) async fn verify_checked(
         &self,
-        Checked(opened): Checked,
+        Checked { opened, token, fill }: Checked<'_>,
         transport: Option<Transport>,
         activity: Activity<'_>,
     ) -> Result<Verified, AuthError> {
@@ -128,15 +142,9 @@ impl Sessions {
         };
         let Some(row) = &snapshot.row else { return Err(Denied::SessionEnded.into()) };
         let times = (claims.issued_at, claims.expires_at);
-        let renew_after = match standing {
-            Standing::Current => self.renew_after(times, row, snapshot.now),
-            Standing::Superseded => Duration::ZERO,
-        };
-        let row = Facts {
-            now: snapshot.now,
-            created_at: row.created_at,
-            auth_time: row.auth_time,
-            expires_at: row.expires_at,
+        let renew_at = match standing {
+            Standing::Current => self.renew_at(times, row),
+            Standing::Superseded => 0,
         };
         let proof = Proof {
             user: claims.user,
@@ -144,13 +152,20 @@ impl Sessions {
             ref_tok_id: claims.ref_tok_id,
             app: claims.app,
             data: user_data(&snapshot.user).cloned(),
-            transport,
             standing,
             expires_at: claims.expires_at,
-            renew_after,
-            row,
+            renew_at,
+            created_at: to_micros(row.created_at),
+            auth_time: to_micros(row.auth_time),
+            row_expires_at: to_micros(row.expires_at),
+            origin: 0,
         };
-        Ok(Verified { sessions: self.clone(), proof: Arc::new(proof) })
+        let proof = match (fill, activity) {
+            (Some(fill), Activity::Of(_)) => self.keep(fill, proof, token, &snapshot, row),
+            // What shows no client is written down nowhere, so its next sight is to be one.
+            (Some(_), Activity::None) | (None, _) => unkept(proof),
+        };
+        Ok(Verified::of(self, proof, transport, to_micros(snapshot.now)))
     }
 
     /// Signature and claims; whether it is spent is the caller's to judge.
@@ -176,13 +191,24 @@ impl Sessions {
     /// that the token was received.
     pub(super) fn queue_touch(&self, snapshot: &Snapshot, client: &ClientInfo) {
         let Some(row) = &snapshot.row else { return };
-        // A short idle limit is not cut by a coarser granularity.
-        let granularity = self.policy().granularity.min(row.limits.idle / 16);
+        let granularity = self.granularity(row);
         let due = elapsed(row.last_seen_at, snapshot.now) >= granularity;
         let unconfirmed = row.confirmed_at.is_none();
         if due || unconfirmed {
             self.touches().queue(touch_of(row, snapshot.now, unconfirmed, client), granularity);
         }
+    }
+
+    /// How coarse the last activity of that session is kept: a short idle limit is not cut by a
+    /// coarser granularity.
+    pub(super) fn granularity(&self, row: &SessionRow) -> Duration {
+        self.policy().granularity.min(row.limits.idle / 16)
+    }
+}
+
+impl Proof {
+    pub(super) fn is_superseded(&self) -> bool {
+        self.standing == Standing::Superseded
     }
 }
 
@@ -200,14 +226,23 @@ fn touch_of(row: &SessionRow, now: SystemTime, unconfirmed: bool, client: &Clien
 }
 
 impl Verified {
+    pub(super) fn of(
+        sessions: &Sessions,
+        proof: Entry<Proof>,
+        transport: Option<Transport>,
+        now: i64,
+    ) -> Self {
+        Self { sessions: sessions.clone(), proof, transport, now }
+    }
+
     /// Whose session.
     pub fn user_id(&self) -> &UserId {
-        &self.proof.user
+        &self.proof().user
     }
 
     /// Which session.
     pub fn guid(&self) -> Guid {
-        self.proof.guid
+        self.proof().guid
     }
 
     /// The user's data that the same read brought, as the application's type.
@@ -215,13 +250,13 @@ impl Verified {
     /// # Errors
     /// [`Usage::NoUserData`] if nobody provides any, [`Usage::WrongType`] if they do not fit.
     pub fn user<T: DeserializeOwned>(&self) -> Result<T, AuthError> {
-        let data = self.proof.data.as_ref().ok_or(Usage::NoUserData)?;
+        let data = self.proof().data.as_ref().ok_or(Usage::NoUserData)?;
         Ok(data.get()?)
     }
 
     /// The user's data as JSON text, if anybody provides any.
     pub fn user_data(&self) -> Option<&UserData> {
-        self.proof.data.as_ref()
+        self.proof().data.as_ref()
     }
 
     /// The application's claims in the token, as the application's type.
@@ -229,43 +264,44 @@ impl Verified {
     /// # Errors
     /// [`Usage::WrongType`] if they do not fit.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, AuthError> {
-        Ok(self.proof.app.get()?)
+        Ok(self.proof().app.get()?)
     }
 
     /// The application's claims, untyped.
     pub fn app_claims(&self) -> &AppClaims {
-        &self.proof.app
+        &self.proof().app
     }
 
     /// When the login began.
     pub fn created_at(&self) -> SystemTime {
-        self.proof.row.created_at
+        from_micros(self.proof().created_at)
     }
 
     /// When a password (or better) was last shown.
     pub fn auth_time(&self) -> SystemTime {
-        self.proof.row.auth_time
+        from_micros(self.proof().auth_time)
     }
 
     /// `exp` of the presented token.
     pub fn token_expires_at(&self) -> SystemTime {
-        from_micros(i64::try_from(self.proof.expires_at).unwrap_or(0).saturating_mul(1_000_000))
+        from_seconds(self.proof().expires_at)
     }
 
     /// When the session ends if nothing happens any more.
     pub fn expires_at(&self) -> SystemTime {
-        self.proof.row.expires_at
+        from_micros(self.proof().row_expires_at)
     }
 
     /// In how many whole seconds the client should renew, counted from now: at 80 % of the token's
     /// lifetime, never past the end of the session; zero when it is due.
     pub fn renew_after(&self) -> Duration {
-        self.proof.renew_after
+        let now = whole_seconds(from_micros(self.now));
+        Duration::from_secs(self.proof().renew_at.saturating_sub(now))
     }
 
     /// Whether a newer token has replaced the presented one, which the grace still accepts.
     pub fn is_superseded(&self) -> bool {
-        self.proof.standing == Standing::Superseded
+        self.proof().is_superseded()
     }
 
     /// Asks for a sign-in no longer than `max_age` ago (RFC 9470).
@@ -273,7 +309,7 @@ impl Verified {
     /// # Errors
     /// [`Denied::ReauthenticationRequired`].
     pub fn require_recent(&self, max_age: Duration) -> Result<(), AuthError> {
-        if elapsed(self.proof.row.auth_time, self.proof.row.now) <= max_age {
+        if elapsed(self.auth_time(), from_micros(self.now)) <= max_age {
             return Ok(());
         }
         Err(Denied::ReauthenticationRequired { max_age_seconds: max_age.as_secs() }.into())
@@ -285,20 +321,24 @@ impl Verified {
     }
 
     pub(crate) fn transport(&self) -> Option<Transport> {
-        self.proof.transport
+        self.transport
     }
 
     pub(super) fn ref_tok_id(&self) -> RefTokId {
-        self.proof.ref_tok_id
+        self.proof().ref_tok_id
+    }
+
+    fn proof(&self) -> &Proof {
+        &self.proof.header.header.value
     }
 }
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
-            .field("user", &self.proof.user)
-            .field("guid", &self.proof.guid)
-            .field("standing", &self.proof.standing)
+            .field("user", self.user_id())
+            .field("guid", &self.guid())
+            .field("standing", &self.proof().standing)
             .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,12 @@
 //! The private dyn twin of the port, so that `Sessions` needs no type parameter while authors of
 //! stores write plain `async fn`s. Nothing but forwarding happens here.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use super::{
-    DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalPage, Lease, NewSession, Remint,
-    Rotation, SessionStore, StoreError, StoreInfo, Swap, Swept, TicketEpochs, Touch, UserDirectory,
+    DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalOrder, JournalPage, Lease,
+    NewSession, Polled, Remint, Rotation, SessionStore, StoreError, StoreInfo, Swap, Swept,
+    TicketEpochs, Touch, UserDirectory,
 };
 use crate::scheme::{By, EndReason, Guid, Label, SessionRow, Snapshot, UserId, UserState};
 
@@ -25,6 +26,8 @@ macro_rules! dyn_twin {
         #[allow(clippy::elidable_lifetime_names)] // the argument types name it
         pub(crate) trait DynStore: Send + Sync {
             fn info(&self) -> StoreInfo;
+            fn journal_order(&self) -> JournalOrder;
+            fn woken(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
             $(fn $verb<'a>(&'a self, $($name: $type),*) -> Answer<'a, $answer>;)*
         }
 
@@ -32,6 +35,12 @@ macro_rules! dyn_twin {
         impl<S: SessionStore> DynStore for S {
             fn info(&self) -> StoreInfo {
                 SessionStore::info(self)
+            }
+            fn journal_order(&self) -> JournalOrder {
+                SessionStore::journal_order(self)
+            }
+            fn woken(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+                Box::pin(SessionStore::woken(self))
             }
             $(fn $verb<'a>(&'a self, $($name: $type),*) -> Answer<'a, $answer> {
                 Box::pin(SessionStore::$verb(self, $($name),*))
@@ -55,6 +64,10 @@ dyn_twin! {
     announce_changed(user: &'a UserId, by: &'a By) -> ();
     lease() -> Lease;
     journal(after: u64, limit: usize) -> JournalPage;
+    poll(after: Option<u64>, limit: usize) -> Polled;
+    raise_lease(to: Duration) -> Lease;
+    lower_given(to: Duration) -> Lease;
+    lower_waited(seen: Lease) -> bool;
     history(user: &'a UserId, limit: usize) -> Vec<JournalEntry>;
     sweep(limit: usize) -> Swept;
 }

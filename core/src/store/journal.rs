@@ -1,10 +1,11 @@
 //! The journal: what ended, why, by whom and when. It is the audit trail, the answer to "why was I
 //! logged out", and what caches and open streams follow.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
+use super::Lease;
 use crate::scheme::{By, EndReason, Guid, UserId};
 
 /// One entry, written in the transaction that ended the sessions.
@@ -29,7 +30,7 @@ pub struct JournalEntry {
 
 impl JournalEntry {
     /// How long entries are kept; the newest is never removed.
-    pub const KEPT: std::time::Duration = std::time::Duration::from_hours(720);
+    pub const KEPT: Duration = Duration::from_hours(720);
 }
 
 /// A part of the journal, and where it ends.
@@ -38,5 +39,18 @@ pub struct JournalPage {
     /// The `seq` of the last entry that was ever written; 0: none was.
     pub last_seq: u64,
     /// Entries in the order of `seq`.
+    pub entries: Vec<JournalEntry>,
+}
+
+/// One answer of the journal to a node that follows it, all of one instant
+/// (`docs/consistency.md`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Polled {
+    /// Both lease lengths.
+    pub lease: Lease,
+    /// The `seq` of the last entry that was ever written; 0: none was.
+    pub last_seq: u64,
+    /// The entry that was known, if it is still there, and those beyond it in the order of `seq`;
+    /// for a node that knew none, the newest alone.
     pub entries: Vec<JournalEntry>,
 }

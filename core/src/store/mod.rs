@@ -18,7 +18,7 @@ mod work;
 pub use directory::{NoUsers, UserDirectory, Users};
 pub(crate) use erased::{DynDirectory, DynStore, erase, erase_directory};
 pub use error::{StoreError, StoreErrorKind};
-pub use journal::{JournalEntry, JournalPage};
+pub use journal::{JournalEntry, JournalPage, Polled};
 pub use lookups::{LookupAnswer, LookupAsked, Lookups};
 pub use memory::MemoryStore;
 pub use port::SessionStore;

@@ -4,11 +4,11 @@
 //! these sentences. There is no `save`: a store that can load a record and save it back will one
 //! day undo a logout.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use super::{
     DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalOrder, JournalPage, Lease,
-    NewSession, Remint, Rotation, StoreError, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+    NewSession, Polled, Remint, Rotation, StoreError, StoreInfo, Swap, Swept, TicketEpochs, Touch,
 };
 use crate::scheme::{By, EndReason, Guid, Label, SessionRow, Snapshot, UserId};
 
@@ -158,6 +158,45 @@ pub trait SessionStore: Send + Sync + 'static {
         after: u64,
         limit: usize,
     ) -> impl Future<Output = Result<JournalPage, StoreError>> + Send;
+
+    /// What a node that follows the journal asks again and again: what is new, both lease lengths,
+    /// and whether the journal still is the one that it knows.
+    ///
+    /// - **L73** All of the answer is of one instant, which is later than the call: a consistent
+    ///   read on the primary. For `Some(seq)` it begins with the entry `seq`, if that is still
+    ///   there, and goes on with those beyond it, ascending, at most `limit` of them; for `None` it
+    ///   is the newest entry alone, if there is one. Where the journal is
+    ///   [`JournalOrder::PerUser`], it fails as
+    ///   [`Unsupported`](super::StoreErrorKind::Unsupported).
+    fn poll(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Polled, StoreError>> + Send;
+
+    /// Makes both lease lengths at least this, and tells what they are then.
+    ///
+    /// - **L74** It never lowers one, whoever else raises or lowers them, and is committed when it
+    ///   returns. Where there is no entry in the journal, it writes one about everybody
+    ///   ([`EndReason::Changed`], by [`By::Policy`]): whoever polls then has one to know.
+    fn raise_lease(&self, to: Duration) -> impl Future<Output = Result<Lease, StoreError>> + Send;
+
+    /// The first half of the operator's lowering: the length that polls are given becomes `to`, if
+    /// it was longer. Tells the lengths afterwards.
+    fn lower_given(&self, to: Duration) -> impl Future<Output = Result<Lease, StoreError>> + Send;
+
+    /// The second half, when no lease of the old length can run any more: the length that logouts
+    /// wait becomes `seen.given`. Tells whether it did.
+    ///
+    /// - **L75** Only if both lengths still are as `seen`: a raise since then stands.
+    fn lower_waited(&self, seen: Lease) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Completes when something may have been journalled since the call. It may complete for
+    /// nothing, late or never: nothing depends on it but some milliseconds. By default it never
+    /// does.
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 
     /// The newest entries about a user, and about everybody, newest first, at most `limit`.
     ///

@@ -117,7 +117,7 @@ impl AppClaims {
     }
 
     /// How many bytes of the payload they take.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.members.as_deref().map_or(0, |members| members.len() + "{}".len())
     }
 

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::{Algorithm, KeyError, SigningKey, VerifyingKey};
@@ -27,7 +30,13 @@ use super::{Algorithm, KeyError, SigningKey, VerifyingKey};
 /// ```
 #[derive(Clone)]
 pub struct Keys {
-    ring: Arc<RwLock<Ring>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ring: RwLock<Ring>,
+    /// How often a key was forgotten.
+    forgotten: AtomicU64,
 }
 
 struct Ring {
@@ -40,7 +49,8 @@ impl Keys {
     /// A ring with one key, which signs and verifies.
     pub fn new(signing: SigningKey) -> Self {
         let verifying = vec![signing.verifying_key()];
-        Self { ring: Arc::new(RwLock::new(Ring { signing, verifying })) }
+        let ring = RwLock::new(Ring { signing, verifying });
+        Self { shared: Arc::new(Shared { ring, forgotten: AtomicU64::new(0) }) }
     }
 
     /// Signs with an HS256 secret: [`SigningKey::hs256`].
@@ -142,6 +152,7 @@ impl Keys {
         let at = ring.verifying.iter().position(|key| key.kid() == kid);
         let at = at.ok_or_else(|| KeyError::KidUnknown(kid.into()))?;
         ring.verifying.remove(at);
+        self.shared.forgotten.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
@@ -163,6 +174,11 @@ impl Keys {
         (!keys.is_empty()).then(|| format!(r#"{{"keys":[{}]}}"#, keys.join(",")))
     }
 
+    /// How often a key was forgotten: what was verified before the last time may be by that key.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.shared.forgotten.load(Ordering::SeqCst)
+    }
+
     pub(super) fn signing(&self) -> SigningKey {
         self.read().signing.clone()
     }
@@ -179,11 +195,11 @@ impl Keys {
     // No step of a change can panic between two others, so a poisoned lock still guards a whole
     // ring.
     fn read(&self) -> RwLockReadGuard<'_, Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Ring> {
-        self.ring.write().unwrap_or_else(PoisonError::into_inner)
+        self.shared.ring.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, ValueEnum};
-use logout_all::{DeviceLimit, Transports};
+use logout_all::{DeviceLimit, Mode, Transports};
 use tracing_subscriber::EnvFilter;
 
 use crate::{AdminToken, DatabaseUrl, RedisUrl};
@@ -35,9 +35,15 @@ pub struct Options {
     #[arg(long, env = "LOGOUT_ALL_TRANSPORT", value_enum, default_value_t = TransportChoice::Both)]
     pub transport: TransportChoice,
 
-    /// `strict`: each request asks the store.
-    #[arg(long, env = "LOGOUT_ALL_MODE", default_value = "strict", value_parser = mode)]
-    pub mode: Mode,
+    /// `strict`: each request asks the store. `cached`: what is known is answered from memory, and a
+    /// logout is final on every node all the same.
+    #[arg(long, env = "LOGOUT_ALL_MODE", value_enum, default_value_t = ModeChoice::Strict)]
+    pub mode: ModeChoice,
+
+    /// In cached mode: how long a node may answer from memory, and how long a logout waits.
+    /// [default: 500ms]
+    #[arg(long, env = "LOGOUT_ALL_LEASE", value_name = "DURATION", value_parser = duration)]
+    pub lease: Option<Duration>,
 
     /// How long the replaced token is still accepted; 0s: not at all. [default: 10s]
     #[arg(long, env = "LOGOUT_ALL_GRACE", value_name = "DURATION", value_parser = duration)]
@@ -190,18 +196,23 @@ impl From<TransportChoice> for Transports {
 }
 
 /// How requests are verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Mode {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeChoice {
     /// Each asks the store.
     Strict,
+    /// What is known is answered from memory.
+    Cached,
 }
 
-fn mode(text: &str) -> Result<Mode, &'static str> {
-    match text {
-        "strict" => Ok(Mode::Strict),
-        "cached" => Err("the mode `cached` is not in this version: use `strict`"),
-        _ => Err("use `strict`"),
+impl Options {
+    /// The mode, as the library takes it.
+    pub(crate) fn mode(&self) -> Mode {
+        let cached = Mode::cached();
+        match (self.mode, self.lease) {
+            (ModeChoice::Strict, _) => Mode::Strict,
+            (ModeChoice::Cached, None) => cached.into(),
+            (ModeChoice::Cached, Some(lease)) => cached.lease(lease).into(),
+        }
     }
 }
 
@@ -246,7 +257,7 @@ mod tests {
         assert_eq!(options.listen.to_string(), "127.0.0.1:3000");
         assert_eq!(options.store.to_string(), "sqlite:target/demo/sessions.db");
         assert_eq!(options.transport, TransportChoice::Both);
-        assert_eq!(options.mode, Mode::Strict);
+        assert_eq!(options.mode(), Mode::Strict);
         assert!(!options.danger_public_listen);
     }
 
@@ -282,14 +293,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_this_version_says_so() {
-        let refusal = read(&["--mode", "cached"]).unwrap_err();
-        assert!(refusal.contains("not in this version"), "{refusal}");
+    fn the_mode_is_strict_or_cached() {
+        assert_eq!(read(&["--mode", "cached"]).unwrap().mode(), Mode::cached().into());
+        let short = read(&["--mode", "cached", "--lease", "50ms"]).unwrap();
+        assert_eq!(short.mode(), Mode::cached().lease(Duration::from_millis(50)).into());
+        assert!(read(&["--mode", "fast"]).is_err());
+    }
+
+    #[test]
+    fn other_stores_are_refused() {
         for store in
             ["", "sqlite:", "sqlite", "sqlite://x", "memory:x", "mysql://x", "postgres", "redis"]
         {
             let refusal = read(&["--store", store]).unwrap_err();
-            assert!(refusal.contains("sqlite:") && !refusal.contains("version"), "{refusal}");
+            assert!(refusal.contains("sqlite:"), "{refusal}");
         }
     }
 

@@ -103,6 +103,7 @@ fn settings(builder: SessionsBuilder, options: &Options, port: u16) -> SessionsB
     };
     let builder = builder
         .transports(options.transport.into())
+        .mode(options.mode())
         // Browsers send cookies to all ports of a host, and a second demo must not sign the first
         // one out.
         .danger_plain_http_cookie(&format!("session-dev-{port}"));

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use logout_all::{
@@ -14,8 +15,8 @@ use logout_all::{
     StoreErrorKind, UserId,
     scheme::Label,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation, StoreInfo,
-        Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Polled, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use tokio::sync::Semaphore;
@@ -97,6 +98,10 @@ verbs! {
     AnnounceChanged announce_changed;
     Lease lease;
     Journal journal;
+    Poll poll;
+    RaiseLease raise_lease;
+    LowerGiven lower_given;
+    LowerWaited lower_waited;
     History history;
     Sweep sweep;
 }
@@ -108,11 +113,14 @@ impl Accesses {
     }
 
     /// How often the store was asked for anything, but for what tasks do beside the requests:
-    /// `touch` writes down what an earlier request was, and `sweep` and `ping` belong to none.
+    /// `touch` writes down what an earlier request was, `poll` and `raise_lease` belong to cached mode,
+    /// and `sweep` and `ping` to nobody.
     pub fn of_requests(&self) -> u64 {
         let all: u64 = self.inner.counts.iter().map(|count| count.load(Ordering::SeqCst)).sum();
-        let beside: u64 =
-            [Verb::Touch, Verb::Sweep, Verb::Ping].map(|verb| self.of(verb)).iter().sum();
+        let beside: u64 = [Verb::Touch, Verb::Poll, Verb::RaiseLease, Verb::Sweep, Verb::Ping]
+            .map(|verb| self.of(verb))
+            .iter()
+            .sum();
         all - beside
     }
 
@@ -196,6 +204,12 @@ macro_rules! forwarded {
             fn info(&self) -> StoreInfo {
                 self.store.info()
             }
+            fn journal_order(&self) -> JournalOrder {
+                self.store.journal_order()
+            }
+            fn woken(&self) -> impl Future<Output = ()> + Send {
+                self.store.woken()
+            }
             $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
                 self.accesses.pass(Verb::$verb).await?;
                 self.store.$name($($arg),*).await
@@ -219,6 +233,10 @@ forwarded! {
     AnnounceChanged announce_changed(user: &UserId, by: &By) -> ();
     Lease lease() -> Lease;
     Journal journal(after: u64, limit: usize) -> JournalPage;
+    Poll poll(after: Option<u64>, limit: usize) -> Polled;
+    RaiseLease raise_lease(to: Duration) -> Lease;
+    LowerGiven lower_given(to: Duration) -> Lease;
+    LowerWaited lower_waited(seen: Lease) -> bool;
     History history(user: &UserId, limit: usize) -> Vec<JournalEntry>;
     Sweep sweep(limit: usize) -> Swept;
 }

@@ -17,7 +17,11 @@ use crate::{
     store::Home,
     turns::Turns,
     users::JoinedUsers,
+    wakes::Wakes,
 };
+
+/// The one in use, and another while its answer does not come.
+const POLLS: usize = 2;
 
 pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresStore, StoreError> {
     let runtime = Handle::try_current().map_err(|error| {
@@ -29,6 +33,7 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
     let lane = |role, size| Lane::new(&reach, role, size, &runtime, &silence);
     let lookups = lane(Role::Lookup, coalesce::CONNECTIONS)?;
     let reads = lane(Role::Read, builder.read_connections)?;
+    let polls = lane(Role::Poll, POLLS)?;
     let writes = lane(Role::Write, builder.write_connections)?;
     let endings = lane(Role::End, builder.ending_connections)?;
 
@@ -46,6 +51,8 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
         shared,
         lookups,
         reads,
+        polls,
+        wakes: Arc::new(Wakes::new(reach, &builder.schema, runtime)),
         writes,
         endings,
         turns: Turns::default(),

@@ -2,12 +2,15 @@
 
 use deadpool_postgres::{ClientWrapper, Transaction};
 use logout_all::{StoreError, StoreErrorKind};
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 
 use crate::{
     end,
     fault::Fault,
-    journal, login,
+    journal, lease, login,
     lookup::{self, Asks},
     renew, sweep, touch,
     users::JoinedUsers,
@@ -15,6 +18,8 @@ use crate::{
 
 /// Parameters of a statement.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+/// Those of a statement that is not prepared: with their types.
+pub(crate) type Typed<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 pub(crate) struct Db<'a> {
     pub(crate) client: &'a mut ClientWrapper,
@@ -96,7 +101,12 @@ pub(crate) struct Statements {
     pub(crate) epochs: String,
     pub(crate) devices: String,
     pub(crate) lease: String,
+    pub(crate) raise_lease: String,
+    pub(crate) lower_given: String,
+    pub(crate) lower_waited: String,
     pub(crate) page: String,
+    pub(crate) poll_after: String,
+    pub(crate) poll_newest: String,
     pub(crate) history: String,
     pub(crate) sweep: String,
     pub(crate) lock_user: String,
@@ -104,9 +114,11 @@ pub(crate) struct Statements {
     pub(crate) make_room: String,
     pub(crate) insert: String,
     pub(crate) rotate: String,
+    pub(crate) rotate_extending: String,
     pub(crate) remint: String,
     pub(crate) relabel: String,
     pub(crate) touch: String,
+    pub(crate) touch_extending: String,
     pub(crate) touchable: String,
     pub(crate) end: String,
     pub(crate) end_everyone: String,
@@ -121,8 +133,13 @@ impl Statements {
             users,
             epochs: schema.fill(lookup::EPOCHS),
             devices: schema.fill(lookup::DEVICES),
-            lease: schema.fill(lookup::LEASE),
+            lease: schema.fill(lease::LEASE),
+            raise_lease: schema.fill(lease::RAISE),
+            lower_given: schema.fill(lease::LOWER_GIVEN),
+            lower_waited: schema.fill(lease::LOWER_WAITED),
             page: schema.fill(journal::PAGE),
+            poll_after: schema.fill(journal::POLL_AFTER),
+            poll_newest: schema.fill(journal::POLL_NEWEST),
             history: schema.fill(journal::HISTORY),
             sweep: schema.fill(sweep::SWEEP),
             lock_user: schema.fill(login::LOCK_USER),
@@ -130,9 +147,11 @@ impl Statements {
             make_room: schema.fill(login::MAKE_ROOM),
             insert: schema.fill(login::INSERT),
             rotate: schema.fill(renew::ROTATE),
+            rotate_extending: schema.fill(renew::ROTATE_EXTENDING),
             remint: schema.fill(renew::REMINT),
             relabel: schema.fill(renew::RELABEL),
             touch: schema.fill(touch::TOUCH),
+            touch_extending: schema.fill(touch::TOUCH_EXTENDING),
             touchable: schema.fill(touch::TOUCHABLE),
             end: schema.fill(end::END),
             end_everyone: schema.fill(end::END_EVERYONE),

@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use crate::{db::Db, fault::Fault, instant::Instant, lane::Work, row::column};
 
-pub(crate) const END: &str = "SELECT one FROM {s}.end_sessions($2, $3, $4, $5, $6, $7, $1) AS one";
-pub(crate) const END_EVERYONE: &str = "SELECT {s}.end_everyone($2, $3, $1)";
-pub(crate) const ANNOUNCE_CHANGED: &str = "SELECT {s}.announce_changed($2, $3, $1)";
+pub(crate) const END: &str =
+    "SELECT {s}.end_sessions($2::text, $3, $4, $5, $6::text, $7::text, $1)";
+pub(crate) const END_EVERYONE: &str = "SELECT {s}.end_everyone($2::text, $3::text, $1)";
+pub(crate) const ANNOUNCE_CHANGED: &str = "SELECT {s}.announce_changed($2::text, $3::text, $1)";
 
 pub(crate) fn end<'a>(db: Db<'a>, ending: &'a Ending) -> Work<'a, Ended> {
     Box::pin(async move {
@@ -67,8 +68,9 @@ pub(crate) fn scope(scope: Scope) -> (&'static str, Option<Uuid>, Option<SystemT
     }
 }
 
-/// What the function answers. The nil guid names nothing: no token can carry it.
+/// What the function answers: one row, with the ids. The nil guid names nothing: no token can carry
+/// it.
 pub(crate) fn ended(rows: &[Row]) -> Result<Ended, Fault> {
-    let guids = rows.iter().map(|row| column(row, 0)).collect::<Result<Vec<Uuid>, Fault>>()?;
+    let guids: Vec<Uuid> = rows.first().map_or(Ok(Vec::new()), |row| column(row, 0))?;
     Ok(Ended { guids: guids.into_iter().filter_map(Guid::from_uuid).collect() })
 }

@@ -6,6 +6,10 @@ use std::{error::Error, fmt};
 use logout_all::{StoreError, StoreErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 
+pub(crate) const REPLICA: &str = "the PostgreSQL server is a replica, which learns of a logout late: \
+                                  give the primary's address, or all of them with \
+                                  target_session_attrs=read-write";
+
 /// A failure on the way through one verb. All kinds come up by `?`.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -14,6 +18,8 @@ pub(crate) enum Fault {
     /// The connection failed while a commit was under way: nobody knows whether it took place.
     Uncertain(tokio_postgres::Error),
     Store(StoreError),
+    /// A replica answered.
+    Replica,
 }
 
 impl From<tokio_postgres::Error> for Fault {
@@ -50,7 +56,7 @@ impl Fault {
     pub(crate) fn spoils_connection(&self) -> bool {
         match self {
             Self::Store(error) => error.kind() == StoreErrorKind::TimedOut,
-            Self::Uncertain(_) => true,
+            Self::Uncertain(_) | Self::Replica => true,
             Self::Sql(error) => error.as_db_error().is_none_or(spoils),
         }
     }
@@ -71,6 +77,7 @@ impl Fault {
     pub(crate) fn told(self) -> StoreError {
         match self {
             Self::Store(error) => error,
+            Self::Replica => StoreError::new(StoreErrorKind::Unavailable, REPLICA),
             Self::Uncertain(error) => {
                 let message = "the connection to PostgreSQL broke before the commit was confirmed; \
                                it took place wholly or not at all, and may be repeated";

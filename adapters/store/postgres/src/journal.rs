@@ -1,9 +1,10 @@
 //! The journal, read by sequence or by user.
 
 use logout_all::{
-    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId, store::JournalPage,
+    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId,
+    store::{JournalPage, Polled},
 };
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     fault::Fault,
     instant::Instant,
     lane::Work,
+    lease,
     row::column,
 };
 
@@ -28,6 +30,24 @@ pub(crate) const PAGE: &str = concat!(
      WHERE c.id = 1 ORDER BY j.seq"
 );
 
+/// A poll: what the server is, both lease lengths, the counter and entries, of one snapshot; one row
+/// at least. It needs nothing of its connection: neither a statement prepared earlier nor a setting.
+macro_rules! poll {
+    ($entries:literal) => {
+        concat!(
+            "SELECT pg_is_in_recovery(), m.lease_given_us, m.lease_waited_us, c.last_seq, j.* \
+             FROM {s}.meta AS m CROSS JOIN {s}.journal_counter AS c LEFT JOIN (SELECT ",
+            entry!(),
+            " FROM {s}.journal ",
+            $entries,
+            ") AS j ON true WHERE m.id = 1 AND c.id = 1 ORDER BY j.seq"
+        )
+    };
+}
+/// The entry that is known, if it is there, and those beyond it.
+pub(crate) const POLL_AFTER: &str = poll!("WHERE seq >= $1 ORDER BY seq LIMIT $2");
+pub(crate) const POLL_NEWEST: &str = poll!("ORDER BY seq DESC LIMIT 1");
+
 /// Two walks down the index by user, each with its own limit, then a merge.
 pub(crate) const HISTORY: &str = concat!(
     "(SELECT ",
@@ -42,15 +62,48 @@ pub(crate) fn page<'a>(db: Db<'a>, (after, limit): &'a (u64, usize)) -> Work<'a,
     Box::pin(async move {
         let after = i64::try_from(*after).unwrap_or(i64::MAX);
         let rows = db.query(&db.sql.page, &[&after, &rows_at_most(*limit)]).await?;
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in &rows {
-            if column::<Option<i64>>(row, 1)?.is_some() {
-                entries.push(decode(row, 1)?);
-            }
-        }
-        let last_seq: i64 = column(&db::one(rows)?, 0)?;
-        Ok(JournalPage { last_seq: u64::try_from(last_seq).unwrap_or(0), entries })
+        let entries = entries(&rows, 1)?;
+        Ok(JournalPage { last_seq: counter(&db::one(rows)?, 0)?, entries })
     })
+}
+
+pub(crate) fn poll<'a>(db: Db<'a>, (after, limit): &'a (Option<u64>, usize)) -> Work<'a, Polled> {
+    Box::pin(async move {
+        let rows = match after {
+            Some(seq) => {
+                let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
+                let most = rows_at_most(*limit).saturating_add(1);
+                let values: db::Typed<'_> = &[(&seq, Type::INT8), (&most, Type::INT8)];
+                db.client.query_typed(&db.sql.poll_after, values).await?
+            }
+            None => db.client.query_typed(&db.sql.poll_newest, &[]).await?,
+        };
+        let mut entries = entries(&rows, 4)?;
+        // Room was asked for the known entry; without it there may be one too many.
+        if after.is_some() && entries.first().map(|entry| entry.seq) != *after {
+            entries.truncate(*limit);
+        }
+        let row = db::one(rows)?;
+        if column(&row, 0)? {
+            return Err(Fault::Replica);
+        }
+        Ok(Polled { lease: lease::lengths(&row, 1)?, last_seq: counter(&row, 3)?, entries })
+    })
+}
+
+fn counter(row: &Row, at: usize) -> Result<u64, Fault> {
+    Ok(u64::try_from(column::<i64>(row, at)?).unwrap_or(0))
+}
+
+/// The entries of rows that begin with something else; where there is none, one row has no entry.
+fn entries(rows: &[Row], first: usize) -> Result<Vec<JournalEntry>, Fault> {
+    let mut entries = Vec::with_capacity(rows.len());
+    for row in rows {
+        if column::<Option<i64>>(row, first)?.is_some() {
+            entries.push(decode(row, first)?);
+        }
+    }
+    Ok(entries)
 }
 
 pub(crate) fn history<'a>(

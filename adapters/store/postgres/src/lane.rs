@@ -18,18 +18,21 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
     db::{Db, Statements},
-    fault::{Cause, Fault},
+    fault::{Cause, Fault, REPLICA},
     server::{CONNECT_WAIT, Reach},
     silence::{Silence, Trust},
 };
 
 /// How long a verb waits for one of its lane's connections to become free.
 const POOL_WAIT: Duration = Duration::from_secs(1);
-/// How long a whole verb takes at most, whatever the network does.
+/// How long a whole verb takes at most, whatever the network does; a poll's is shorter.
 pub(crate) const VERB_WAIT: Duration = Duration::from_secs(4);
 /// How long one connection may be silent about what may be asked again over another: a little longer
 /// than its `statement_timeout`.
 const SILENT: Duration = Duration::from_millis(2250);
+/// The same for polls: what they answer is worth less with each millisecond, and the next one comes.
+const POLL_WAIT: Duration = Duration::from_millis(1500);
+const POLL_SILENT: Duration = Duration::from_millis(600);
 /// What a connection that was idle is asked before it is lent, and how long that may take.
 const PROBE_WAIT: Duration = Duration::from_millis(500);
 /// An idle connection may have died unnoticed, as behind a firewall; a busy one would have told.
@@ -44,6 +47,8 @@ pub(crate) enum Role {
     Lookup,
     /// Other reads.
     Read,
+    /// Polls of the journal. They wait for no request, and none waits for them.
+    Poll,
     Write,
     End,
 }
@@ -53,8 +58,17 @@ impl Role {
         match self {
             Self::Lookup => "lookup",
             Self::Read => "read",
+            Self::Poll => "poll",
             Self::Write => "write",
             Self::End => "end",
+        }
+    }
+
+    /// How long a whole verb takes at most, and how long one connection may be silent.
+    fn waits(self) -> (Duration, Duration) {
+        match self {
+            Self::Poll => (POLL_WAIT, POLL_SILENT),
+            _ => (VERB_WAIT, SILENT),
         }
     }
 
@@ -71,6 +85,13 @@ impl Role {
                  SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
                  SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; \
                  SET jit = off; SELECT pg_is_in_recovery()"
+            }
+            // Each poll says all that it needs, and is planned anew: behind a proxy that moves
+            // connections between transactions none of this is there. Where it is, a journal that
+            // has grown since the server looked at it last is not read from end to end.
+            Self::Poll => {
+                "SET statement_timeout = 500; SET enable_seqscan = off; \
+                 SET enable_bitmapscan = off; SET jit = off; SELECT pg_is_in_recovery()"
             }
             Self::Write | Self::End => {
                 "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000; \
@@ -172,10 +193,11 @@ impl Lane {
         work: for<'a> fn(Db<'a>, &'a X) -> Work<'a, T>,
     ) -> Result<T, Fault> {
         let attempts = self.attempts(shared, repeat, input, work);
-        match timeout(VERB_WAIT, attempts).await {
+        let (wait, _) = self.role.waits();
+        match timeout(wait, attempts).await {
             Ok(answer) => answer,
             // The connection was dropped with the attempt.
-            Err(_) => Err(self.silent("4 s")),
+            Err(_) => Err(self.silent(wait)),
         }
     }
 
@@ -186,14 +208,14 @@ impl Lane {
         input: &X,
         work: for<'a> fn(Db<'a>, &'a X) -> Work<'a, T>,
     ) -> Result<T, Fault> {
-        let mut tried = 0;
+        let (mut tried, (_, wait)) = (0, self.role.waits());
         loop {
             let mut lent = self.lend().await?;
             let attempt = work(lent.db(shared)?, input);
             let answer = match repeat {
-                Repeat::Always => match timeout(SILENT, attempt).await {
+                Repeat::Always => match timeout(wait, attempt).await {
                     Ok(answer) => answer,
-                    Err(_) => Err(self.silent("2.25 s")),
+                    Err(_) => Err(self.silent(wait)),
                 },
                 Repeat::IfNothingHappened => attempt.await,
             };
@@ -212,10 +234,10 @@ impl Lane {
     }
 
     /// No answer came. Where one connection is silent, others may be.
-    fn silent(&self, within: &str) -> Fault {
+    fn silent(&self, within: Duration) -> Fault {
         self.silence.suspect();
         let message = format!(
-            "PostgreSQL did not answer within {within}; what was under way takes place wholly or \
+            "PostgreSQL did not answer within {within:?}; what was under way takes place wholly or \
              not at all, and may be repeated"
         );
         StoreError::new(StoreErrorKind::TimedOut, message).into()
@@ -343,10 +365,7 @@ async fn set_up(client: &mut ClientWrapper, role: Role) -> Result<(), HookError>
         _ => false,
     });
     if replica {
-        return Err(HookError::message(
-            "the PostgreSQL server is a replica, which learns of a logout late: give the primary's \
-             address, or all of them with target_session_attrs=read-write",
-        ));
+        return Err(HookError::message(REPLICA));
     }
     Ok(())
 }

@@ -36,6 +36,7 @@ mod fault;
 mod instant;
 mod journal;
 mod lane;
+mod lease;
 mod login;
 mod lookup;
 mod migrate;
@@ -48,7 +49,9 @@ mod sweep;
 mod touch;
 mod transaction;
 mod turns;
+mod user_data;
 mod users;
+mod wakes;
 
 pub use builder::PostgresStoreBuilder;
 pub use logout_all::{Before, Clock, Pending, Users};

@@ -22,7 +22,7 @@ use crate::{
     row::{column, micros},
 };
 
-pub(crate) const LOCK_USER: &str = "SELECT {s}.lock_user($1)";
+pub(crate) const LOCK_USER: &str = "SELECT {s}.lock_user($1::text)";
 
 /// The clock, both epochs, and the live sessions, least recently seen first; one row at least.
 pub(crate) const CANDIDATES: &str = concat!(
@@ -35,7 +35,7 @@ pub(crate) const CANDIDATES: &str = concat!(
      WHERE m.id = 1 ORDER BY s.last_seen_at, s.created_at, s.guid"
 );
 
-pub(crate) const MAKE_ROOM: &str = "SELECT one FROM {s}.make_room($1, $2, $3, $4) AS one";
+pub(crate) const MAKE_ROOM: &str = "SELECT {s}.make_room($1::text, $2, $3::text, $4)";
 
 pub(crate) const INSERT: &str = "\
     INSERT INTO {s}.sessions (user_id, guid, ref_tok_id, persistent, generation, epoch, \
@@ -114,8 +114,8 @@ async fn make_room(
     let ids: Vec<Uuid> = guids.iter().map(|guid| *guid.as_uuid()).collect();
     let user = login.user.as_str();
     let gone = db::query(tx, &sql.make_room, &[&user, &ids, &reason, &Instant(now)]).await?;
-    let gone = gone.iter().map(|row| column(row, 0)).collect::<Result<Vec<Uuid>, Fault>>()?;
-    Ok(guids.into_iter().filter(|guid| gone.contains(guid.as_uuid())).collect())
+    let gone: Vec<Uuid> = column(&db::one(gone)?, 0)?;
+    Ok(gone.into_iter().filter_map(Guid::from_uuid).collect())
 }
 
 async fn store(

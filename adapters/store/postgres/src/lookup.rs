@@ -1,10 +1,8 @@
 //! The reads: one statement each, at one instant.
 
-use std::time::Duration;
-
 use logout_all::{
-    Epochs, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
-    store::{DeviceRows, Lease, LookupAnswer, LookupAsked, TicketEpochs},
+    Epochs, Snapshot, UserId, UserState,
+    store::{DeviceRows, LookupAnswer, LookupAsked, TicketEpochs},
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -14,7 +12,7 @@ use crate::{
     fault::Fault,
     instant::Instant,
     lane::Work,
-    row::{self, COLUMNS, column, columns},
+    row::{self, COLUMNS_BESIDE_KEY, column, columns, columns_beside_key},
     users::{self, ASKED, ASKED_ID, JoinedUsers},
 };
 
@@ -36,7 +34,7 @@ pub(crate) enum Asks {
 /// The statement that answers verifications. It gives a row for each session that is asked for,
 /// there or not, and begins it with the place in what was asked.
 pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>, asks: Asks) -> String {
-    let selection = users.map_or("", |_| ", person.active, person.data");
+    let selection = users.map_or_else(String::new, JoinedUsers::selection);
     let join = users.map_or_else(String::new, JoinedUsers::join);
     let id = users.map_or("text", JoinedUsers::id_type);
     let asked = match asks {
@@ -51,7 +49,7 @@ pub(crate) fn statement(schema: &Schema, users: Option<&JoinedUsers>, asks: Asks
          LEFT JOIN {{s}}.users AS e ON e.user_id = {ASKED}.user_id \
          LEFT JOIN {{s}}.sessions AS s ON s.user_id = {ASKED}.user_id AND s.guid = {ASKED}.guid ",
         now!(),
-        columns!()
+        columns_beside_key!()
     );
     // What the application wrote is not a template of ours.
     format!("{}{join} WHERE m.id = 1", schema.fill(&template))
@@ -77,8 +75,6 @@ pub(crate) const DEVICES: &str = concat!(
      WHERE m.id = 1 ORDER BY s.last_seen_at DESC, s.created_at DESC, s.guid DESC"
 );
 
-pub(crate) const LEASE: &str = "SELECT lease_given_us, lease_waited_us FROM {s}.meta WHERE id = 1";
-
 /// Answers each of what is asked, in its order. Damage of one row is the answer for that row.
 pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<LookupAnswer>> {
     Box::pin(async move {
@@ -99,8 +95,9 @@ pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<
         let mut answers: Vec<Option<LookupAnswer>> = asked.iter().map(|_| None).collect();
         for row in &found {
             let place = usize::try_from(column::<i64>(row, 0)?).unwrap_or(0);
-            if let Some(answer) = place.checked_sub(1).and_then(|place| answers.get_mut(place)) {
-                *answer = Some(snapshot(row, users).map_err(Fault::told));
+            let place = place.checked_sub(1).unwrap_or(usize::MAX);
+            if let (Some(asked), Some(answer)) = (asked.get(place), answers.get_mut(place)) {
+                *answer = Some(snapshot(asked, row, users).map_err(Fault::told));
             }
         }
         let missing = || Err(crate::db::no_meta());
@@ -108,13 +105,17 @@ pub(crate) fn lookups<'a>(db: Db<'a>, asked: &'a [LookupAsked]) -> Work<'a, Vec<
     })
 }
 
-fn snapshot(row: &Row, users: Option<&JoinedUsers>) -> Result<Snapshot, Fault> {
+fn snapshot(
+    (user, guid): &LookupAsked,
+    row: &Row,
+    users: Option<&JoinedUsers>,
+) -> Result<Snapshot, Fault> {
     Ok(Snapshot {
         now: column::<Instant>(row, 1)?.0,
         epochs: Epochs { global: column(row, 2)?, user: column(row, 3)? },
-        row: if column(row, 4)? { Some(row::decode(row, 5)?) } else { None },
+        row: if column(row, 4)? { Some(row::decode_of(user, *guid, row, 5)?) } else { None },
         user: match users {
-            Some(_) => users::decode(row, 5 + COLUMNS)?,
+            Some(users) => users.decode(row, 5 + COLUMNS_BESIDE_KEY)?,
             None => UserState::NotAsked,
         },
     })
@@ -143,20 +144,5 @@ pub(crate) fn devices<'a>(db: Db<'a>, user: &'a UserId) -> Work<'a, DeviceRows> 
         }
         let first = crate::db::one(found)?;
         Ok(DeviceRows { now: column::<Instant>(&first, 0)?.0, rows })
-    })
-}
-
-/// The lease lengths.
-pub(crate) fn lease<'a>(db: Db<'a>, (): &'a ()) -> Work<'a, Lease> {
-    Box::pin(async move {
-        let found = db.one(&db.sql.lease, &[]).await?;
-        // A length that cannot be read must not become none: a logout would not wait for it.
-        let length = |micros: i64| {
-            u64::try_from(micros).map(Duration::from_micros).map_err(|_| {
-                let message = "the lease length in the table meta is damaged";
-                Fault::from(StoreError::new(StoreErrorKind::Corrupt, message))
-            })
-        };
-        Ok(Lease { given: length(column(&found, 0)?)?, waited: length(column(&found, 1)?)? })
     })
 }

@@ -14,16 +14,24 @@ use crate::{fault::Fault, instant::Instant};
 /// All columns, in the order that [`decode`] reads and the insert writes, of the table `s`.
 macro_rules! columns {
     () => {
-        "s.user_id, s.guid, s.ref_tok_id, s.prev_ref_tok_id, s.generation, s.epoch, \
+        concat!("s.user_id, s.guid, ", crate::row::columns_beside_key!())
+    };
+}
+pub(crate) use columns;
+
+/// Those that are not the key, in the order that [`decode_of`] reads.
+macro_rules! columns_beside_key {
+    () => {
+        "s.ref_tok_id, s.prev_ref_tok_id, s.generation, s.epoch, \
          s.global_epoch, s.created_at, s.auth_time, s.rotated_at, s.token_issued_at, \
          s.token_expires_at, s.confirmed_at, s.last_seen_at, s.user_agent, s.ip, s.label, \
          s.idle_us, s.absolute_us, s.persistent, s.expires_at"
     };
 }
-pub(crate) use columns;
+pub(crate) use columns_beside_key;
 
-/// How many columns that is.
-pub(crate) const COLUMNS: usize = 21;
+/// How many these are.
+pub(crate) const COLUMNS_BESIDE_KEY: usize = 19;
 
 /// The row of a statement that gives the columns of one session, or nothing.
 pub(crate) fn first(rows: &[Row]) -> Result<Option<SessionRow>, Fault> {
@@ -36,14 +44,24 @@ pub(crate) fn first(rows: &[Row]) -> Result<Option<SessionRow>, Fault> {
 /// [`StoreErrorKind::Corrupt`] for what no version of the library writes; the message names the
 /// row and the column, never the value.
 pub(crate) fn decode(row: &Row, first: usize) -> Result<SessionRow, Fault> {
-    let mut reader = Reader { row, next: first, named: "an unnamed row".to_owned() };
-    let user: String = reader.take("user_id")?;
-    let user = UserId::new(&user).map_err(|_| reader.corrupt("user_id"))?;
-    reader.named = format!("a session of the user {user:?}");
-    let guid = Guid::from_uuid(reader.take("guid")?).ok_or_else(|| reader.corrupt("guid"))?;
-    reader.named = format!("the session {guid} of the user {user:?}");
+    let unnamed = || damaged("an unnamed row", "user_id");
+    let user: &str = row.try_get(first).map_err(|_| unnamed())?;
+    let user = UserId::new(user).map_err(|_| unnamed())?;
+    let guid = row.try_get(first + 1).ok().and_then(Guid::from_uuid);
+    let guid = guid.ok_or_else(|| damaged(&format!("a session of the user {user:?}"), "guid"))?;
+    decode_of(&user, guid, row, first + 2)
+}
+
+/// The same for a session whose key is known.
+pub(crate) fn decode_of(
+    user: &UserId,
+    guid: Guid,
+    row: &Row,
+    first: usize,
+) -> Result<SessionRow, Fault> {
+    let mut reader = Reader { row, next: first, user, guid };
     Ok(SessionRow {
-        user,
+        user: user.clone(),
         guid,
         ref_tok_id: reader.ref_tok_id("ref_tok_id")?,
         prev_ref_tok_id: reader.optional_ref_tok_id("prev_ref_tok_id")?,
@@ -60,10 +78,10 @@ pub(crate) fn decode(row: &Row, first: usize) -> Result<SessionRow, Fault> {
         // What people read is cleaned rather than refused: a label that was edited by hand must
         // not lock its owner out.
         user_agent: reader
-            .take::<Option<String>>("user_agent")?
+            .take::<Option<&str>>("user_agent")?
             .and_then(|text| UserAgent::from_bytes(text.as_bytes())),
         ip: reader.take("ip")?,
-        label: reader.take::<Option<String>>("label")?.and_then(|text| Label::new(&text)),
+        label: reader.take::<Option<&str>>("label")?.and_then(Label::new),
         limits: Limits {
             idle: Duration::from_micros(reader.natural("idle_us")?),
             absolute: Duration::from_micros(reader.natural("absolute_us")?),
@@ -94,16 +112,20 @@ pub(crate) fn column<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, F
 struct Reader<'a> {
     row: &'a Row,
     next: usize,
-    named: String,
+    user: &'a UserId,
+    guid: Guid,
+}
+
+fn damaged(named: &str, column: &str) -> Fault {
+    let message = format!(
+        "{named} is damaged: `{column}` holds what no version of logout-all writes; delete the row"
+    );
+    StoreError::new(StoreErrorKind::Corrupt, message).into()
 }
 
 impl<'a> Reader<'a> {
     fn corrupt(&self, column: &str) -> Fault {
-        let message = format!(
-            "{} is damaged: `{column}` holds what no version of logout-all writes; delete the row",
-            self.named
-        );
-        StoreError::new(StoreErrorKind::Corrupt, message).into()
+        damaged(&format!("the session {} of the user {:?}", self.guid, self.user), column)
     }
 
     // The cause is left out: a conversion error may quote the value.

@@ -1,13 +1,13 @@
 //! The store: each verb of the port is one piece of work for a lane.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use logout_all::{
     By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, UserId,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Remint, Rotation,
-        StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use uuid::Uuid;
@@ -17,10 +17,11 @@ use crate::{
     db::Schema,
     end, journal,
     lane::{Lane, Repeat, Shared},
-    login, lookup, renew,
+    lease, login, lookup, renew,
     sweep::{self, Reached},
     touch,
     turns::Turns,
+    wakes::Wakes,
 };
 
 /// Sessions in PostgreSQL. Cheap to clone; clones share the connections, which close when the last
@@ -44,6 +45,8 @@ pub struct PostgresStore {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lookups: Arc<Lookups>,
     pub(crate) reads: Lane,
+    pub(crate) polls: Lane,
+    pub(crate) wakes: Arc<Wakes>,
     pub(crate) writes: Lane,
     pub(crate) endings: Lane,
     pub(crate) turns: Turns,
@@ -82,21 +85,22 @@ impl fmt::Debug for PostgresStore {
 impl SessionStore for PostgresStore {
     fn info(&self) -> StoreInfo {
         let lookups = coalesce::CONNECTIONS;
-        let (reads, writes, endings) =
-            (self.reads.connections(), self.writes.connections(), self.endings.connections());
+        let (reads, polls) = (self.reads.connections(), self.polls.connections());
+        let (writes, endings) = (self.writes.connections(), self.endings.connections());
         StoreInfo {
             name: "postgres",
             version: self.home.version.clone(),
             connections: format!(
                 "at most {} ({lookups} for lookups, {reads} for other reads, {writes} for writes, \
-                 {endings} for endings)",
+                 {endings} for endings; where the journal is followed also {polls} for polls and 1 \
+                 for wake-ups)",
                 lookups + reads + writes + endings
             ),
         }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.reads.run(&self.shared, Repeat::Always, (), lookup::lease).await.map(drop)
+        self.reads.run(&self.shared, Repeat::Always, (), lease::lease).await.map(drop)
     }
 
     async fn epochs(&self, user: Option<&UserId>) -> Result<TicketEpochs, StoreError> {
@@ -160,11 +164,32 @@ impl SessionStore for PostgresStore {
 
     // A part of every logout: on its connections.
     async fn lease(&self) -> Result<Lease, StoreError> {
-        self.endings.run(&self.shared, Repeat::Always, (), lookup::lease).await
+        self.endings.run(&self.shared, Repeat::Always, (), lease::lease).await
     }
 
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
         self.reads.run(&self.shared, Repeat::Always, (after, limit), journal::page).await
+    }
+
+    async fn poll(&self, after: Option<u64>, limit: usize) -> Result<Polled, StoreError> {
+        self.polls.run(&self.shared, Repeat::Always, (after, limit), journal::poll).await
+    }
+
+    async fn raise_lease(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.endings.run(&self.shared, Repeat::Always, to, lease::raise).await
+    }
+
+    async fn lower_given(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.endings.run(&self.shared, Repeat::Always, to, lease::lower_given).await
+    }
+
+    async fn lower_waited(&self, seen: Lease) -> Result<bool, StoreError> {
+        let once = Repeat::IfNothingHappened;
+        self.endings.run(&self.shared, once, seen, lease::lower_waited).await
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        self.wakes.next()
     }
 
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {

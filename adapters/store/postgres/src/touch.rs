@@ -24,22 +24,33 @@ const PAUSES: [Duration; 3] =
     [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(300)];
 
 /// Gives the places of those that it wrote.
-pub(crate) const TOUCH: &str = concat!(
-    "WITH given AS MATERIALIZED (SELECT * FROM unnest($2::text[], $3::uuid[], $4::uuid[], \
-     $5::timestamptz[], $6::timestamptz[], $7::text[], $8::timestamptz[]) WITH ORDINALITY \
-     AS g (user_id, guid, ref_tok_id, seen_at, extension, user_agent, confirmed_at, place)), \
-     locked AS MATERIALIZED (SELECT s.user_id, s.guid FROM {s}.sessions AS s JOIN given AS g \
-     ON s.user_id = g.user_id AND s.guid = g.guid AND s.ref_tok_id = g.ref_tok_id \
-     ORDER BY s.user_id, s.guid FOR NO KEY UPDATE OF s SKIP LOCKED) \
-     UPDATE {s}.sessions AS s SET last_seen_at = greatest(s.last_seen_at, g.seen_at), \
-     expires_at = greatest(s.expires_at, g.extension), \
-     user_agent = coalesce(g.user_agent, s.user_agent), \
-     confirmed_at = coalesce(s.confirmed_at, g.confirmed_at) \
-     FROM locked AS l JOIN given AS g ON g.user_id = l.user_id AND g.guid = l.guid \
-     WHERE s.user_id = l.user_id AND s.guid = l.guid AND s.ref_tok_id = g.ref_tok_id AND ",
-    is_live!(),
-    " RETURNING g.place"
-);
+macro_rules! touch {
+    ($extension:literal) => {
+        concat!(
+            "WITH given AS MATERIALIZED (SELECT * FROM unnest($2::text[], $3::uuid[], $4::uuid[], \
+             $5::timestamptz[], $6::timestamptz[], $7::text[], $8::timestamptz[]) WITH ORDINALITY \
+             AS g (user_id, guid, ref_tok_id, seen_at, extension, user_agent, confirmed_at, place)), \
+             locked AS MATERIALIZED (SELECT s.user_id, s.guid FROM {s}.sessions AS s \
+             JOIN given AS g \
+             ON s.user_id = g.user_id AND s.guid = g.guid AND s.ref_tok_id = g.ref_tok_id \
+             ORDER BY s.user_id, s.guid FOR NO KEY UPDATE OF s SKIP LOCKED) \
+             UPDATE {s}.sessions AS s SET last_seen_at = greatest(s.last_seen_at, g.seen_at), ",
+            $extension,
+            "user_agent = coalesce(g.user_agent, s.user_agent), \
+             confirmed_at = coalesce(s.confirmed_at, g.confirmed_at) \
+             FROM locked AS l JOIN given AS g ON g.user_id = l.user_id AND g.guid = l.guid \
+             WHERE s.user_id = l.user_id AND s.guid = l.guid AND s.ref_tok_id = g.ref_tok_id AND ",
+            is_live!(),
+            " RETURNING g.place"
+        )
+    };
+}
+
+pub(crate) const TOUCH: &str = touch!("");
+
+/// The same where some session lives longer by it (`renew::ROTATE_EXTENDING` says why).
+pub(crate) const TOUCH_EXTENDING: &str =
+    touch!("expires_at = greatest(s.expires_at, g.extension), ");
 
 /// Gives the places of those whose row is there for them to write to.
 pub(crate) const TOUCHABLE: &str = concat!(
@@ -95,7 +106,9 @@ async fn write<'t>(db: &Db<'_>, touches: Vec<&'t Touch>) -> Result<Vec<&'t Touch
         touches.iter().map(|touch| touch.user_agent.as_ref().map(UserAgent::as_str)).collect();
     let values: Params<'_> =
         &[&db.offset_us, &users, &guids, &tokens, &seen, &ends, &agents, &confirmed];
-    let written = places(&db.write(&db.sql.touch, values).await?)?;
+    let extending = touches.iter().any(|touch| touch.extension.is_some());
+    let sql = if extending { &db.sql.touch_extending } else { &db.sql.touch };
+    let written = places(&db.write(sql, values).await?)?;
     Ok(chosen(touches, |place| !written.contains(&place)))
 }
 

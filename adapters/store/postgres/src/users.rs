@@ -3,7 +3,7 @@
 //! One text for one id. A user id is compared as text everywhere else, so `042` must not find the
 //! row 42, nor `ADA` the row `ada`, whatever the column's type and collation say.
 
-use logout_all::{StoreError, StoreErrorKind, UserData, UserId, UserState, Users};
+use logout_all::{StoreError, StoreErrorKind, UserId, UserState, Users};
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -14,6 +14,7 @@ use crate::{
     db::{Db, quoted},
     fault::{Cause, Fault},
     row::column,
+    user_data::{self, DataColumn},
 };
 
 /// What the statement of the lookups calls the rows that are asked for, and the user's id in them.
@@ -28,6 +29,7 @@ pub(crate) struct JoinedUsers {
     table: String,
     id: String,
     kind: IdKind,
+    data: Vec<DataColumn>,
 }
 
 /// What the id column is, by the catalogue.
@@ -55,18 +57,17 @@ impl JoinedUsers {
     pub(crate) async fn inspect(db: &Db<'_>, users: &Users) -> Result<Self, Fault> {
         users.check().map_err(|error| unfit(users, error))?;
         let (table, id) = (resolved(db, users).await?, quoted(users.id_column()));
+        let mut data = Vec::new();
         for name in users.data_columns() {
-            let sql = format!("SELECT {} FROM {table}", quoted(name));
-            if db.client.prepare(&sql).await.is_err() {
+            let Some(kind) = type_of(db, &table, &quoted(name)).await else {
                 return Err(unfit(users, format!("it has no column `{name}` that may be read")));
-            }
+            };
+            data.push(DataColumn::new(name, &kind));
         }
-        let sql = format!("SELECT {id} FROM {table}");
-        let Ok(found) = db.client.prepare(&sql).await else {
+        let Some(kind) = type_of(db, &table, &id).await else {
             let why = format!("it has no column `{}` for the user's id", users.id_column());
             return Err(unfit(users, why));
         };
-        let kind = found.columns()[0].type_().clone();
         let Some(kind) = IdKind::of(&kind) else {
             let why = format!("its id column `{}` is of the type {kind}: {IDS}", users.id_column());
             return Err(unfit(users, why));
@@ -79,7 +80,7 @@ impl JoinedUsers {
             );
             return Err(unfit(users, why));
         }
-        let joined = Self { table, id, kind, users: users.clone() };
+        let joined = Self { table, id, kind, data, users: users.clone() };
         joined.check_condition(db).await?;
         Ok(joined)
     }
@@ -88,15 +89,12 @@ impl JoinedUsers {
     /// subquery of its own, where no name means a column of ours: it was checked to be SQL over the
     /// table's own.
     pub(crate) fn join(&self) -> String {
-        let Self { table, id, .. } = self;
-        let condition = self.users.active_condition().unwrap_or("true");
-        let names: Vec<String> =
-            self.users.data_columns().iter().map(|name| quoted(name)).collect();
-        let data = if names.is_empty() {
-            "NULL".to_owned()
-        } else {
-            format!("(SELECT to_jsonb(d) FROM (SELECT {}) AS d)::text", names.join(", "))
+        let Self { table, id, data, .. } = self;
+        let named = |(place, column): (usize, &DataColumn)| {
+            format!(", {} AS {}", column.expression(), name_of(place))
         };
+        let data: String = data.iter().enumerate().map(named).collect();
+        let condition = self.users.active_condition().unwrap_or("true");
         let asked = format!("{ASKED}.{ASKED_ID}");
         let is = match self.kind {
             IdKind::Integer | IdKind::Uuid => format!("{id} = {asked}"),
@@ -107,9 +105,23 @@ impl JoinedUsers {
             }
         };
         format!(
-            "LEFT JOIN LATERAL (SELECT (\n{condition}\n) IS TRUE AS active, {data} AS data \
+            "LEFT JOIN LATERAL (SELECT (\n{condition}\n) IS TRUE AS active{data} \
              FROM {table} WHERE {is}) AS person ON true"
         )
+    }
+
+    /// What the statement gives of the user, in the order that [`decode`](Self::decode) reads it.
+    pub(crate) fn selection(&self) -> String {
+        let names = (0..self.data.len()).map(|place| format!(", person.{}", name_of(place)));
+        format!(", person.active{}", names.collect::<String>())
+    }
+
+    /// Reads it, from the column at `first` on.
+    pub(crate) fn decode(&self, row: &Row, first: usize) -> Result<UserState, Fault> {
+        if column::<Option<bool>>(row, first)? != Some(true) {
+            return Ok(UserState::Inactive);
+        }
+        Ok(UserState::Active(user_data::object(&self.data, row, first + 1)?))
     }
 
     /// The type of an id's value.
@@ -169,13 +181,14 @@ fn uuid(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|uuid| uuid.hyphenated().to_string() == text)
 }
 
-/// Reads what [`JoinedUsers::join`] brings, from the column at `first` on.
-pub(crate) fn decode(row: &Row, first: usize) -> Result<UserState, Fault> {
-    if column::<Option<bool>>(row, first)? != Some(true) {
-        return Ok(UserState::Inactive);
-    }
-    let data: Option<String> = column(row, first + 1)?;
-    Ok(UserState::Active(data.map(UserData::from_json)))
+fn name_of(place: usize) -> String {
+    format!("data_{place}")
+}
+
+/// The type of a column that may be read.
+async fn type_of(db: &Db<'_>, table: &str, quoted: &str) -> Option<Type> {
+    let found = db.client.prepare(&format!("SELECT {quoted} FROM {table}")).await.ok()?;
+    found.columns().first().map(|column| column.type_().clone())
 }
 
 const IDS: &str = "it must be text, varchar, smallint, integer, bigint or uuid";

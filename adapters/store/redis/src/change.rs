@@ -197,6 +197,7 @@ impl Shared {
         call.push(name(whose));
         let index = if alone { Index::Stays } else { plan.index };
         index.push_to(&mut call);
+        call.push(&self.keys.channel);
         checks(&mut call, which, view);
         call.push(plan.puts.len());
         for row in &plan.puts {

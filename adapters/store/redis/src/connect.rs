@@ -17,6 +17,7 @@ use crate::{
     server::Reach,
     shared::{Shared, Which},
     store::Inner,
+    wakes::Wakes,
     wire::{CONNECT_WAIT, Wire},
 };
 
@@ -38,14 +39,14 @@ pub(crate) async fn connect(builder: &RedisStoreBuilder) -> Result<RedisStore, S
         let message = "seeds are nodes of one Redis Cluster, and this server is of none";
         return Err(StoreError::new(StoreErrorKind::Unavailable, message));
     }
-    let [lookups, writes, endings] = match layout {
+    let [lookups, writes, endings, polls] = match layout {
         Layout::Server => {
             warn(None, &server);
-            [(); 3].map(|()| Line::to_server(&seeds[0]))
+            [(); 4].map(|()| Line::to_server(&seeds[0]))
         }
         Layout::Cluster => {
-            let routes = cluster::Shared::new(seeds);
-            let lines = [(); 3].map(|()| Routes::new(&routes));
+            let routes = cluster::Shared::new(seeds.clone());
+            let lines = [(); 4].map(|()| Routes::new(&routes));
             lines[0].refresh().await.map_err(Fault::told)?;
             warn_of_masters(&lines[0]).await;
             lines.map(Line::Cluster)
@@ -69,11 +70,25 @@ pub(crate) async fn connect(builder: &RedisStoreBuilder) -> Result<RedisStore, S
         Layout::Cluster => format!("{}, cluster", server.version),
     };
     let replicas = builder.replicas;
-    let together = match layout {
-        Layout::Server => Some(coalesce::start(&lookups, &shared, &runtime)),
-        Layout::Cluster => None,
+    let (together, wakes) = match layout {
+        Layout::Server => (
+            Some(coalesce::start(&lookups, &shared, &runtime)),
+            Some(Wakes::new(&seeds[0], &shared.keys.channel, &runtime)),
+        ),
+        Layout::Cluster => (None, None),
     };
-    let inner = Inner { shared, runtime, together, lookups, writes, endings, replicas, version };
+    let inner = Inner {
+        shared,
+        runtime,
+        together,
+        lookups,
+        writes,
+        endings,
+        polls,
+        wakes,
+        replicas,
+        version,
+    };
     Ok(RedisStore { inner: Arc::new(inner) })
 }
 

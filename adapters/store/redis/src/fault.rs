@@ -93,10 +93,10 @@ impl Fault {
 
 /// A driver's error without what the server quotes: an error of a script may repeat an argument.
 #[derive(Debug)]
-struct Cause(String);
+pub(crate) struct Cause(String);
 
 impl Cause {
-    fn of(error: &RedisError) -> Self {
+    pub(crate) fn of(error: &RedisError) -> Self {
         let text = match error.kind() {
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 format!("Redis answered {}", error.code().unwrap_or("an error"))

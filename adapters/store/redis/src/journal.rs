@@ -3,11 +3,12 @@
 //! On a cluster there are many: one of each user, in the user's slot, and one about everybody. They
 //! have no common order, and so nobody can follow them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use logout_all::{
-    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId, scheme::from_micros,
-    store::JournalPage,
+    By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId,
+    scheme::from_micros,
+    store::{JournalPage, Polled},
 };
 use redis::Value;
 use uuid::Uuid;
@@ -15,9 +16,10 @@ use uuid::Uuid;
 use crate::{
     fault::Fault,
     keys::{Layout, Whose},
+    lease,
     line::Line,
     script::{self, Call},
-    shared::{Shared, number, take},
+    shared::{Shared, next, number, take},
 };
 
 /// How many entries about one user, or about everybody, can be found again by [`history`].
@@ -32,9 +34,7 @@ pub(crate) async fn page(
 ) -> Result<JournalPage, Fault> {
     let keys = &shared.keys;
     if keys.layout == Layout::Cluster {
-        let message = "a Redis Cluster has no common journal: each user's is in the user's slot, and \
-                       is read by `history` (docs/redis.md, \"Redis Cluster\")";
-        return Err(StoreError::new(StoreErrorKind::Unsupported, message).into());
+        return Err(lease::uncached().into());
     }
     let call = Call::new(&script::JOURNAL, &[&keys.store, &keys.journal])
         .with(after.saturating_add(1))
@@ -45,6 +45,37 @@ pub(crate) async fn page(
     let entries = if limit == 0 { Vec::new() } else { decoded(entries)? };
     Ok(JournalPage { last_seq, entries })
 }
+
+/// What a node that follows the journal asks, of one instant.
+pub(crate) async fn poll(
+    shared: &Shared,
+    line: &Line,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Polled, Fault> {
+    let keys = &shared.keys;
+    if keys.layout == Layout::Cluster {
+        return Err(lease::uncached().into());
+    }
+    let call = Call::new(&script::POLL, &[&keys.store, &keys.journal, &keys.nothing])
+        .with(after.map(|seq| seq.to_string()).unwrap_or_default())
+        .with(limit.saturating_add(1).min(COUNT));
+    let (answer, _) = shared.ask_held(line, &call, POLL_SILENT).await?;
+    let mut values = take::<Vec<Value>>(answer)?.into_iter();
+    let lease = lease::read(&mut values)?;
+    let last_seq: Option<String> = next(&mut values)?;
+    let last_seq = last_seq.as_deref().map_or(Ok(0), number)?;
+    let mut entries = decoded(next(&mut values)?)?;
+    // Room was asked for the known entry; without it there may be one too many.
+    if after.is_some() && entries.first().map(|entry| entry.seq) != after {
+        entries.truncate(limit);
+    }
+    Ok(Polled { lease, last_seq: u64::try_from(last_seq).unwrap_or(0), entries })
+}
+
+/// How long one connection may be silent about a poll: what it answers is worth less with each
+/// millisecond, and the next one comes.
+const POLL_SILENT: Duration = Duration::from_millis(500);
 
 /// The most that Redis takes as a count.
 const COUNT: usize = 1_000_000_000;

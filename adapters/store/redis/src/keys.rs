@@ -45,6 +45,8 @@ pub(crate) struct Keys {
     pub(crate) stamped: String,
     /// String, for a while: the sweeper that is at it.
     pub(crate) sweeping: String,
+    /// No key, but the channel of the wake-ups; empty on a cluster, whose journals nobody follows.
+    pub(crate) channel: String,
     /// Never there.
     pub(crate) nothing: String,
 }
@@ -82,6 +84,10 @@ impl Keys {
             due: name("due"),
             stamped: name("stamped"),
             sweeping: name("sweeping"),
+            channel: match layout {
+                Layout::Server => name("wake"),
+                Layout::Cluster => String::new(),
+            },
             nothing: name("nothing"),
         }
     }

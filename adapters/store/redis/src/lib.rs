@@ -39,6 +39,7 @@ mod fault;
 mod info;
 mod journal;
 mod keys;
+mod lease;
 mod line;
 mod login;
 mod lookup;
@@ -53,6 +54,7 @@ mod sweep;
 mod topology;
 mod touch;
 mod wait;
+mod wakes;
 mod wire;
 
 pub use builder::RedisStoreBuilder;

@@ -28,7 +28,9 @@ scripts! {
     READ = "primary.lua" "read.lua";
     LOOKUPS = "primary.lua" "lookups.lua";
     LEASE = "primary.lua" "lease.lua";
-    COMMIT = "index.lua" "commit.lua";
+    POLL = "primary.lua" "poll.lua";
+    LENGTHS = "entry.lua" "lengths.lua";
+    COMMIT = "index.lua" "entry.lua" "commit.lua";
     INDEX = "index.lua" "indices.lua";
     OPEN = "open.lua";
     JOURNAL = "journal.lua";

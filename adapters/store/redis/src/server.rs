@@ -9,8 +9,9 @@ use std::{
 
 use logout_all::{StoreError, StoreErrorKind};
 use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo,
+    aio::{AsyncPushSender, MultiplexedConnection},
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -123,31 +124,56 @@ impl Reach {
 
     /// A new connection, driven on the runtime that calls this.
     pub(crate) async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {
+        self.open(&self.settings, config()).await
+    }
+
+    /// One that may subscribe: what comes unasked is pushed. (Its protocol begins with `HELLO`.)
+    pub(crate) async fn listen(
+        &self,
+        push: impl AsyncPushSender,
+    ) -> Result<MultiplexedConnection, StoreError> {
+        let settings = self.settings.clone().set_protocol(ProtocolVersion::RESP3);
+        self.open(&settings, config().set_push_sender(push)).await
+    }
+
+    async fn open(
+        &self,
+        settings: &RedisConnectionInfo,
+        config: AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, StoreError> {
         match &self.place {
-            Place::Plain { host, port } => self.over(tcp(host, *port).await?).await,
+            Place::Plain { host, port } => over(tcp(host, *port).await?, settings, config).await,
             Place::Tls { host, port, name, connector } => {
                 let stream = tcp(host, *port).await?;
                 let stream = connector.connect(name.clone(), stream).await.map_err(unreached)?;
-                self.over(stream).await
+                over(stream, settings, config).await
             }
             #[cfg(unix)]
             Place::Unix(path) => {
-                self.over(tokio::net::UnixStream::connect(path).await.map_err(unreached)?).await
+                let stream = tokio::net::UnixStream::connect(path).await.map_err(unreached)?;
+                over(stream, settings, config).await
             }
         }
     }
+}
 
-    async fn over<S>(&self, stream: S) -> Result<MultiplexedConnection, StoreError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        // Every wait is ours: what a verb waits depends on the verb.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let made = MultiplexedConnection::new_with_config(&self.settings, stream, config).await;
-        let (connection, driver) = made.map_err(|error| Fault::of(&error).told())?;
-        tokio::spawn(driver);
-        Ok(connection)
-    }
+/// Every wait is ours: what a verb waits depends on the verb.
+fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_response_timeout(None)
+}
+
+async fn over<S>(
+    stream: S,
+    settings: &RedisConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> Result<MultiplexedConnection, StoreError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let made = MultiplexedConnection::new_with_config(settings, stream, config).await;
+    let (connection, driver) = made.map_err(|error| Fault::of(&error).told())?;
+    tokio::spawn(driver);
+    Ok(connection)
 }
 
 fn encrypted(host: String, port: u16, connector: TlsConnector) -> Result<Place, StoreError> {

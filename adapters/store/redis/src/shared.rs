@@ -25,7 +25,7 @@ use std::{
 };
 
 use logout_all::{
-    Clock, Epochs, Guid, SessionRow, StoreError, StoreErrorKind, scheme::from_micros, store::Lease,
+    Clock, Epochs, Guid, SessionRow, StoreError, StoreErrorKind, scheme::from_micros,
 };
 use redis::{FromRedisValue, Value};
 use uuid::Uuid;
@@ -140,11 +140,16 @@ impl View {
 impl Shared {
     /// Reads over one connection after the other, until one answers.
     pub(crate) async fn ask(&self, line: &Line, call: &Call) -> Result<Value, Fault> {
-        self.ask_held(line, call).await.map(|(answer, _)| answer)
+        self.ask_held(line, call, READ_WAIT).await.map(|(answer, _)| answer)
     }
 
-    async fn ask_held(&self, line: &Line, call: &Call) -> Result<(Value, Held), Fault> {
-        let once = async || line.call_over(line.hold(call).await?, call, READ_WAIT).await;
+    pub(crate) async fn ask_held(
+        &self,
+        line: &Line,
+        call: &Call,
+        wait: Duration,
+    ) -> Result<(Value, Held), Fault> {
+        let once = async || line.call_over(line.hold(call).await?, call, wait).await;
         let mut tried = 1;
         loop {
             match once().await {
@@ -179,7 +184,7 @@ impl Shared {
             tried += 1;
             let read = match (self.keys.layout, whose) {
                 (Layout::Server, _) | (_, Whose::Store) => {
-                    let (answer, held) = self.ask_held(line, &call).await?;
+                    let (answer, held) = self.ask_held(line, &call, READ_WAIT).await?;
                     self.part(take(answer)?, held, whose)?.whole()
                 }
                 (Layout::Cluster, _) => self.read_beside(line, whose, &call).await?,
@@ -210,8 +215,10 @@ impl Shared {
             &[&given.store, &given.epoch, &given.sessions, &given.nothing],
         )
         .with("none");
-        let ((user, held), (store, over)) =
-            tokio::try_join!(self.ask_held(line, call), self.ask_held(line, &store))?;
+        let ((user, held), (store, over)) = tokio::try_join!(
+            self.ask_held(line, call, READ_WAIT),
+            self.ask_held(line, &store, READ_WAIT)
+        )?;
         let store = self.part(take(store)?, over, Whose::Store)?;
         let user = self.part(take(user)?, held, whose)?;
         Ok(Part { store: store.store, ..user }.whole())
@@ -254,19 +261,6 @@ impl Shared {
         let (seconds, micros): (String, String) = (next(values)?, next(values)?);
         let now = number(&seconds)?.saturating_mul(1_000_000).saturating_add(number(&micros)?);
         Ok(from_micros(now.saturating_add(self.clock.offset_micros())))
-    }
-
-    /// The lease lengths: nodes of a later version may run on one.
-    pub(crate) async fn lease(&self, line: &Line) -> Result<Lease, Fault> {
-        let call = Call::new(&script::LEASE, &[&self.keys.store, &self.keys.nothing]);
-        let mut lengths = take::<Vec<Value>>(self.ask(line, &call).await?)?.into_iter();
-        let mut length = || {
-            let text: Option<String> = next(&mut lengths)?;
-            // A length that cannot be read must not become none: a logout would not wait for it.
-            let micros = text.as_deref().map_or(Ok(0), number)?;
-            u64::try_from(micros).map(Duration::from_micros).map_err(|_| damaged())
-        };
-        Ok(Lease { given: length()?, waited: length()? })
     }
 
     /// Makes the store where there is none: at the first start, or after a FLUSHALL.
@@ -317,7 +311,7 @@ pub(crate) fn number(text: &str) -> Result<i64, StoreError> {
     text.parse().map_err(|_| damaged())
 }
 
-fn damaged() -> StoreError {
+pub(crate) fn damaged() -> StoreError {
     let message = "an epoch, a number or an instant of the Redis store is damaged: it holds what no \
                    version of logout-all writes";
     StoreError::new(StoreErrorKind::Corrupt, message)

@@ -7,7 +7,7 @@ use logout_all::{
     StoreError, StoreErrorKind, UserId, UserState,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, Lookups, NewSession,
-        Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        Polled, Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -17,6 +17,7 @@ use crate::{
     fault::Fault,
     journal,
     keys::{Layout, Whose},
+    lease::{Change, Done},
     line::Line,
     login, renew,
     script::{self, Call},
@@ -24,11 +25,14 @@ use crate::{
     sweep,
     touch::touch,
     wait::Replicas,
+    wakes::Wakes,
     wire::Held,
 };
 
-/// How long a whole verb takes at most, whatever the network does.
+/// How long a whole verb takes at most, whatever the network does; and a poll, for which the next one
+/// makes up.
 pub(crate) const VERB_WAIT: Duration = Duration::from_secs(4);
+const POLL_WAIT: Duration = Duration::from_millis(1500);
 
 /// Sessions in Redis. Cheap to clone; clones share the connections, which close when the last of
 /// them is dropped and what they were doing is done.
@@ -57,6 +61,9 @@ pub(crate) struct Inner {
     pub(crate) lookups: Line,
     pub(crate) writes: Line,
     pub(crate) endings: Line,
+    pub(crate) polls: Line,
+    /// On one server.
+    pub(crate) wakes: Option<Wakes>,
     pub(crate) replicas: Option<Replicas>,
     pub(crate) version: String,
 }
@@ -75,11 +82,25 @@ impl RedisStore {
         T: Send + 'static,
         F: Future<Output = Result<T, Fault>> + Send + 'static,
     {
+        self.run_within(VERB_WAIT, verb).await
+    }
+
+    async fn run_within<T, F>(
+        &self,
+        wait: Duration,
+        verb: impl FnOnce(Arc<Inner>) -> F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
         let verb = verb(Arc::clone(&self.inner));
         let task = self.inner.runtime.spawn(async move {
-            let Ok(answer) = timeout(VERB_WAIT, verb).await else {
-                let message = "Redis did not answer within 4 s; what was under way takes place \
-                               wholly or not at all, and may be repeated";
+            let Ok(answer) = timeout(wait, verb).await else {
+                let message = format!(
+                    "Redis did not answer within {wait:?}; what was under way takes place wholly \
+                     or not at all, and may be repeated"
+                );
                 return Err(StoreError::new(StoreErrorKind::TimedOut, message));
             };
             answer.map_err(Fault::told)
@@ -88,6 +109,15 @@ impl RedisStore {
             let message = "the task of a Redis operation was stopped";
             Err(StoreError::new(StoreErrorKind::Stopped, message).with_cause(error))
         })
+    }
+
+    async fn change_lease(&self, change: Change) -> Result<(Lease, Done), StoreError> {
+        self.run(move |store| async move {
+            let (lease, done, held) = store.shared.change_lease(&store.endings, change).await?;
+            store.replicated(&held, Whose::Store).await?;
+            Ok((lease, done))
+        })
+        .await
     }
 }
 
@@ -103,7 +133,10 @@ impl SessionStore for RedisStore {
             name: "redis",
             version: self.inner.version.clone(),
             connections: match self.inner.shared.keys.layout {
-                Layout::Server => "3, multiplexed: for lookups, for writes, for endings",
+                Layout::Server => {
+                    "3, multiplexed: for lookups, for writes, for endings; where the journal is \
+                     followed also one for polls and one for wake-ups"
+                }
                 Layout::Cluster => {
                     "3 to each node, multiplexed: for lookups, for writes, for endings"
                 }
@@ -260,6 +293,35 @@ impl SessionStore for RedisStore {
             journal::page(&store.shared, &store.lookups, after, limit).await
         })
         .await
+    }
+
+    async fn poll(&self, after: Option<u64>, limit: usize) -> Result<Polled, StoreError> {
+        self.run_within(POLL_WAIT, move |store| async move {
+            journal::poll(&store.shared, &store.polls, after, limit).await
+        })
+        .await
+    }
+
+    async fn raise_lease(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.change_lease(Change::Raise(to)).await.map(|(lease, _)| lease)
+    }
+
+    async fn lower_given(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.change_lease(Change::LowerGiven(to)).await.map(|(lease, _)| lease)
+    }
+
+    async fn lower_waited(&self, seen: Lease) -> Result<bool, StoreError> {
+        self.change_lease(Change::LowerWaited(seen)).await.map(|(_, done)| done == Done::Yes)
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        let next = self.inner.wakes.as_ref().map(Wakes::next);
+        async move {
+            match next {
+                Some(next) => next.await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {

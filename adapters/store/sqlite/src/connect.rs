@@ -12,10 +12,13 @@ use crate::{
     lookup::Lookup,
     migrate,
     users::JoinedUsers,
+    wakes,
 };
 
 /// How many prepared statements a connection keeps: more than the store has.
 const STATEMENTS: usize = 64;
+/// How many KiB of pages the connection of a reader keeps at most.
+const READER_CACHE_KIB: i64 = 16 * 1024;
 /// How long a connection sleeps before it tries again for a lock.
 const LOCK_POLL: Duration = Duration::from_millis(2);
 
@@ -37,10 +40,12 @@ pub(crate) fn connect(builder: &SqliteStoreBuilder) -> Result<SqliteStore, Store
     drop(lookup.prepare(&writer)?);
     let readers: Vec<_> =
         (0..builder.readers).map(|_| open_reader(&path)).collect::<Result<_, _>>()?;
+    let (after_commit, wakes) = wakes::channel(&writer)?;
     Ok(SqliteStore {
         lookups: Arc::new(lookups::start(readers, lookup, &builder.clock)?),
         reads: Arc::new(ReadLane::start(open_reader(&path)?, &builder.clock)?),
-        writes: Arc::new(WriteLane::start(writer, &builder.clock)?),
+        writes: Arc::new(WriteLane::start(writer, &builder.clock, after_commit)?),
+        wakes,
         clock: builder.clock.clone(),
         path: path.into(),
         readers: builder.readers,
@@ -73,8 +78,13 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
 
 fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path)?;
-    let query_only = connection.pragma_update(None, "query_only", true);
-    query_only.map_err(|error| Fault::from(error).told())?;
+    let set = || -> rusqlite::Result<()> {
+        connection.pragma_update(None, "query_only", true)?;
+        // With the usual 2 MB a lookup reads half of its pages from the file. (To map the file into
+        // memory is a little faster still, but a failing disk is then the death of the process.)
+        connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)
+    };
+    set().map_err(|error| Fault::from(error).told())?;
     Ok(connection)
 }
 

@@ -2,15 +2,15 @@
 
 use std::time::SystemTime;
 
-use deadpool_sqlite::rusqlite::{Connection, Row, params};
+use deadpool_sqlite::rusqlite::{Connection, Params, Row, params};
 use logout_all::{
     By, EndReason, Guid, JournalEntry, StoreError, StoreErrorKind, UserId,
     scheme::{from_micros, to_micros},
-    store::JournalPage,
+    store::{JournalPage, Polled},
 };
 use uuid::Uuid;
 
-use crate::{fault::Fault, row::bytes};
+use crate::{fault::Fault, lease, row::bytes};
 
 /// Why something ends, and when: the same for all entries of one ending.
 #[derive(Clone, Copy)]
@@ -52,18 +52,64 @@ pub(crate) fn page(
     after: u64,
     limit: usize,
 ) -> Result<JournalPage, Fault> {
+    let first = after.saturating_add(1);
+    let entries = since(connection, first, rows_at_most(limit))?;
+    Ok(JournalPage { last_seq: last_seq(connection)?, entries })
+}
+
+/// What a node that follows the journal asks, of one snapshot.
+pub(crate) fn poll(
+    connection: &Connection,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Polled, Fault> {
+    const NEWEST: &str = "SELECT seq, entry_id, user_id, guid, reason, by_whom, at \
+                          FROM logout_all_journal ORDER BY seq DESC LIMIT 1";
+    let entries = match after {
+        None => entries(connection, NEWEST, [])?,
+        Some(seq) => {
+            let mut entries = since(connection, seq, rows_at_most(limit).saturating_add(1))?;
+            // Room was asked for the known entry; without it there may be one too many.
+            if entries.first().is_some_and(|entry| entry.seq != seq) {
+                entries.truncate(limit);
+            }
+            entries
+        }
+    };
+    Ok(Polled { lease: lease::lease(connection)?, last_seq: last_seq(connection)?, entries })
+}
+
+/// The number that the journal gave out last; 0 while it gave out none.
+pub(crate) fn last_seq(connection: &Connection) -> Result<u64, Fault> {
     const LAST: &str = "SELECT last_seq FROM logout_all_meta WHERE id = 1";
-    const PAGE: &str = "SELECT seq, entry_id, user_id, guid, reason, by_whom, at \
-                        FROM logout_all_journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let last_seq: i64 = connection.prepare_cached(LAST)?.query_row([], |row| row.get(0))?;
-    let mut statement = connection.prepare_cached(PAGE)?;
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![after, rows_at_most(limit)])?;
+    Ok(u64::try_from(last_seq).unwrap_or(0))
+}
+
+pub(crate) fn is_empty(connection: &Connection) -> Result<bool, Fault> {
+    const ANY: &str = "SELECT NOT EXISTS (SELECT 1 FROM logout_all_journal)";
+    Ok(connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))?)
+}
+
+fn since(connection: &Connection, first: u64, rows: i64) -> Result<Vec<JournalEntry>, Fault> {
+    const SINCE: &str = "SELECT seq, entry_id, user_id, guid, reason, by_whom, at \
+                         FROM logout_all_journal WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+    let first = i64::try_from(first).unwrap_or(i64::MAX);
+    entries(connection, SINCE, params![first, rows])
+}
+
+fn entries(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+) -> Result<Vec<JournalEntry>, Fault> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         entries.push(decode(row)?);
     }
-    Ok(JournalPage { last_seq: u64::try_from(last_seq).unwrap_or(0), entries })
+    Ok(entries)
 }
 
 /// The newest entries about a user and about everybody, newest first.
@@ -80,13 +126,7 @@ pub(crate) fn history(
         SELECT * FROM (SELECT seq, entry_id, user_id, guid, reason, by_whom, at \
             FROM logout_all_journal WHERE user_id IS NULL ORDER BY seq DESC LIMIT ?2) \
         ORDER BY seq DESC LIMIT ?2";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query(params![user.as_str(), rows_at_most(limit)])?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        entries.push(decode(row)?);
-    }
-    Ok(entries)
+    entries(connection, SQL, params![user.as_str(), rows_at_most(limit)])
 }
 
 /// Removes the oldest entries, as far as they are past their time; never the newest.

@@ -31,6 +31,7 @@ mod end;
 mod fault;
 mod journal;
 mod lane;
+mod lease;
 mod login;
 mod lookup;
 mod migrate;
@@ -40,6 +41,7 @@ mod store;
 mod sweep;
 mod transaction;
 mod users;
+mod wakes;
 
 pub use builder::SqliteStoreBuilder;
 /// The SQLite binding whose [`Transaction`](rusqlite::Transaction) the `…_in` functions take: the

@@ -1,12 +1,12 @@
 //! The reads: one statement each, by primary keys.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use deadpool_sqlite::rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use logout_all::{
     Epochs, Guid, Snapshot, StoreError, StoreErrorKind, UserId, UserState,
     scheme::to_micros,
-    store::{DeviceRows, Lease, TicketEpochs},
+    store::{DeviceRows, TicketEpochs},
 };
 
 use crate::{
@@ -114,18 +114,7 @@ pub(crate) fn devices(
     Ok(DeviceRows { now, rows })
 }
 
-/// The lease lengths.
-pub(crate) fn lease(connection: &Connection) -> Result<Lease, Fault> {
-    const SQL: &str = "SELECT lease_given_us, lease_waited_us FROM logout_all_meta WHERE id = 1";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let (given, waited) =
-        statement.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    // A length that cannot be read must not become none: a logout would not wait for it.
-    let length = |micros| u64::try_from(micros).map(Duration::from_micros).map_err(|_| damaged());
-    Ok(Lease { given: length(given)?, waited: length(waited)? })
-}
-
-fn damaged() -> Fault {
+pub(crate) fn damaged() -> Fault {
     let message = "the one row of logout_all_meta is missing or damaged: restore the database, \
                    then end all sessions";
     StoreError::new(StoreErrorKind::Corrupt, message).into()

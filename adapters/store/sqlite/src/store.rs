@@ -1,21 +1,22 @@
 //! The store: each verb of the port is one job for a lane.
 
-use std::{fmt, path::Path, path::PathBuf, sync::Arc};
+use std::{fmt, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use deadpool_sqlite::rusqlite;
 use logout_all::{
     By, Clock, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, UserId,
     store::{
-        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Remint, Rotation,
-        StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 
 use crate::{
     SqliteStoreBuilder, end, journal,
     lane::{ReadLane, Urgency, WriteLane},
-    login, lookup, renew, sweep,
+    lease, login, lookup, renew, sweep,
+    wakes::{self, Wakes},
 };
 
 /// Sessions in a SQLite file. Cheap to clone; clones share the connections, which close when the
@@ -40,6 +41,7 @@ pub struct SqliteStore {
     pub(crate) lookups: Arc<Lookups>,
     pub(crate) reads: Arc<ReadLane>,
     pub(crate) writes: Arc<WriteLane>,
+    pub(crate) wakes: Wakes,
     pub(crate) clock: Clock,
     /// Canonical: compared with the file of the application's connection.
     pub(crate) path: Arc<Path>,
@@ -145,11 +147,31 @@ impl SessionStore for SqliteStore {
     }
 
     async fn lease(&self) -> Result<Lease, StoreError> {
-        self.reads.run(|db, _| lookup::lease(db)).await
+        self.reads.run(|db, _| lease::lease(db)).await
     }
 
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
         self.reads.run(move |db, _| journal::page(db, after, limit)).await
+    }
+
+    async fn poll(&self, after: Option<u64>, limit: usize) -> Result<Polled, StoreError> {
+        self.reads.run(move |db, _| journal::poll(db, after, limit)).await
+    }
+
+    async fn raise_lease(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.writes.run(Urgency::Ending, move |db, now| lease::raise(db, now, to)).await
+    }
+
+    async fn lower_given(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.writes.run(Urgency::Ordinary, move |db, _| lease::lower_given(db, to)).await
+    }
+
+    async fn lower_waited(&self, seen: Lease) -> Result<bool, StoreError> {
+        self.writes.run(Urgency::Ordinary, move |db, _| lease::lower_waited(db, seen)).await
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        wakes::next(&self.wakes)
     }
 
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {

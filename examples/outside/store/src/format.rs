@@ -8,7 +8,7 @@ use std::{
 
 use logout_all::{
     By, EndReason, Guid, JournalEntry, Label, Limits, Persistence, RefTokId, SessionRow, UserAgent,
-    UserId,
+    UserId, store::Lease,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,6 +21,8 @@ pub(crate) struct Kept {
     global_epoch: i64,
     epochs: HashMap<String, i64>,
     rows: Vec<KeptRow>,
+    /// What polls are given, and what logouts wait.
+    lease: (Duration, Duration),
     last_seq: u64,
     journal: Vec<KeptEntry>,
 }
@@ -67,6 +69,7 @@ impl Kept {
             global_epoch: state.global_epoch,
             epochs: state.epochs.clone(),
             rows: state.rows.iter().map(KeptRow::of).collect(),
+            lease: (state.lease.given, state.lease.waited),
             last_seq: state.last_seq,
             journal: state.journal.iter().map(KeptEntry::of).collect(),
         }
@@ -78,6 +81,7 @@ impl Kept {
             global_epoch: self.global_epoch,
             epochs: self.epochs,
             rows: self.rows.into_iter().map(KeptRow::row).collect::<Option<_>>()?,
+            lease: Lease { given: self.lease.0, waited: self.lease.1 },
             last_seq: self.last_seq,
             journal: self.journal.into_iter().map(KeptEntry::entry).collect::<Option<_>>()?,
         })

@@ -3,7 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{HashMap, VecDeque},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use logout_all::{
@@ -11,8 +11,8 @@ use logout_all::{
     StoreError, StoreErrorKind, UserId, UserState,
     scheme::to_micros,
     store::{
-        Admission, DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Remint, Rotation,
-        Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        Admission, DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Polled, Remint,
+        Rotation, Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
 use uuid::Uuid;
@@ -26,6 +26,7 @@ pub(crate) struct State {
     /// Of users whose epoch was ever bumped; nobody is ever taken out.
     pub(crate) epochs: HashMap<String, i64>,
     pub(crate) rows: Vec<SessionRow>,
+    pub(crate) lease: Lease,
     pub(crate) last_seq: u64,
     pub(crate) journal: VecDeque<JournalEntry>,
 }
@@ -254,13 +255,57 @@ impl SessionStore for FileStore {
     }
 
     async fn lease(&self) -> Result<Lease, StoreError> {
-        Ok(Lease::default())
+        self.look(|state, _| state.lease).await
     }
 
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
         self.look(move |state, _| {
             let entries = state.journal.into_iter().filter(|entry| entry.seq > after);
             JournalPage { last_seq: state.last_seq, entries: entries.take(limit).collect() }
+        })
+        .await
+    }
+
+    async fn poll(&self, after: Option<u64>, limit: usize) -> Result<Polled, StoreError> {
+        self.look(move |state, _| {
+            // For a node that knows none, the newest alone.
+            let first = after.unwrap_or(state.last_seq);
+            let known = |entry: &&JournalEntry| entry.seq == first;
+            let beyond = state.journal.iter().filter(|entry| entry.seq > first).take(limit);
+            let entries = state.journal.iter().find(known).into_iter().chain(beyond);
+            let (lease, last_seq) = (state.lease, state.last_seq);
+            Polled { lease, last_seq, entries: entries.cloned().collect() }
+        })
+        .await
+    }
+
+    async fn raise_lease(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.change(move |state, now| {
+            let Lease { given, waited } = state.lease;
+            state.lease = Lease { given: given.max(to), waited: waited.max(to) };
+            if state.journal.is_empty() {
+                state.note((None, None), (EndReason::Changed, &By::Policy), now);
+            }
+            Ok(state.lease)
+        })
+        .await
+    }
+
+    async fn lower_given(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.change(move |state, _| {
+            state.lease.given = state.lease.given.min(to);
+            Ok(state.lease)
+        })
+        .await
+    }
+
+    async fn lower_waited(&self, seen: Lease) -> Result<bool, StoreError> {
+        self.change(move |state, _| {
+            let as_seen = state.lease == seen;
+            if as_seen {
+                state.lease.waited = seen.given;
+            }
+            Ok(as_seen)
         })
         .await
     }

@@ -62,6 +62,10 @@ where
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     announce(listener.local_addr()?)?;
+    // As for all servers that are compared.
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+        let _ = stream.set_nodelay(true);
+    });
     // Not a graceful end, which would wait for connections that nobody uses any more.
     tokio::select! {
         served = axum::serve(listener, router) => Ok(served?),

@@ -20,6 +20,8 @@ use crate::{
 
 /// Connections for the comparison with everything.
 const USUAL: u32 = 64;
+/// And for some of them again.
+const MANY: u32 = 256;
 
 /// The variants of the peers' program, and what is behind each. actix-identity's documentation has two
 /// forms: with a deadline from the last visit, which writes in each request, and without one.
@@ -70,21 +72,23 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let usual = servers.turns(bench, |_| true, USUAL).await?;
     rows.extend(at_usual(&usual));
 
-    println!("256 connections");
+    println!("{MANY} connections");
     let wanted = |name: &str| name == "axum/literal" || ends(name, &["bare", "postgres"]);
-    let many = servers.turns(bench, wanted, 256).await?;
+    let many = servers.turns(bench, wanted, MANY).await?;
     for framework in names::<Framework>() {
-        rows.extend(against_bare(&many, 256, &framework, "postgres", Target::AtLeast(0.60)));
+        let (own, bare) = (format!("{framework}/postgres"), format!("{framework}/bare"));
+        rows.extend(at_many(&many, &own, &bare, Target::AtLeast(0.60)));
     }
+    rows.extend(at_many(&many, "axum/postgres", "axum/literal", Target::AtLeast(5.0)));
 
     println!("one connection");
-    let wanted = |name: &str| ["axum/select", "axum/postgres", "axum/bare"].contains(&name);
+    let wanted = |name: &str| ["axum/select", "axum/postgres"].contains(&name);
     let one = servers.turns(bench, wanted, 1).await?;
     rows.extend(latency(&one));
 
     println!("processor time of PostgreSQL by the number of connections");
     let few = servers.turns(bench, |name| name == "axum/postgres", 8).await?;
-    let by_connections = [(1, &one), (8, &few), (USUAL, &usual), (256, &many)];
+    let by_connections = [(1, &one), (8, &few), (USUAL, &usual), (MANY, &many)];
     rows.extend(by_connections.iter().filter_map(|(connections, figures)| {
         let figures = figures.get("axum/postgres")?;
         let row = Row::new(
@@ -292,7 +296,8 @@ fn at_usual(figures: &BTreeMap<String, Figures>) -> Vec<Row> {
         }
     }
     for (peer, _) in PEERS {
-        match row(figures, peer, "axum/bare", None) {
+        let own = if peer.starts_with("actix") { "actix/bare" } else { "axum/bare" };
+        match row(figures, peer, own, None) {
             Some(row) => rows.push(row),
             None => rows.push(Row::new(peer, Rounds::default(), "NOT RUN")),
         }
@@ -304,16 +309,14 @@ fn at_usual(figures: &BTreeMap<String, Figures>) -> Vec<Row> {
     rows
 }
 
-fn against_bare(
+fn at_many(
     figures: &BTreeMap<String, Figures>,
-    connections: u32,
-    framework: &str,
-    what: &str,
+    name: &str,
+    base: &str,
     target: Target,
 ) -> Option<Row> {
-    let name = format!("{framework}/{what}");
-    let mut row = row(figures, &name, &format!("{framework}/bare"), Some(target))?;
-    row.what = format!("{name}, {connections} connections");
+    let mut row = row(figures, name, base, Some(target))?;
+    row.what = format!("{name}, {MANY} connections");
     Some(row)
 }
 

@@ -14,9 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, process::Command};
 
 use super::{fill::Database, server::Server};
-
-/// How many sign in: each by a request of its own.
-const SIGNED_IN: u32 = 2_000;
+use crate::world;
 
 /// Other people's sessions, as tower-sessions would have stored them.
 const OTHERS: &str = include_str!("../../peers/src/fill_sessions.sql");
@@ -47,13 +45,13 @@ pub(super) async fn fill(database: &Database, sessions: u32) -> anyhow::Result<(
     Ok(database.sql.batch_execute("VACUUM ANALYZE peers.session").await?)
 }
 
-/// Signs users in, one after the other; gives their cookies.
+/// Signs as many users in as are active elsewhere, one after the other; gives their cookies.
 async fn sign_in(address: &str) -> anyhow::Result<Vec<String>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let mut cookies = Vec::new();
-    for number in 1..=SIGNED_IN {
+    for number in 1..=world::ACTIVE {
         let request = Request::post(format!("/login/{number}")).header(HOST, address);
         sender.ready().await?;
         let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;

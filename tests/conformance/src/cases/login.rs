@@ -101,7 +101,7 @@ pub(super) async fn a_login_replaces_the_session_that_it_presents(site: &Site) -
     site.expect_denied(&old.token, "session-ended").await?;
     site.expect_alive(&bystander.token).await?;
     ensure_eq!(site.listed(&new.token).await?.len(), 2, "devices");
-    let history = site.sessions().history(&user.id, 10).await?;
+    let history = site.history(&user.id).await?;
     let reasons: Vec<EndReason> = history.iter().map(|entry| entry.reason).collect();
     ensure_eq!(reasons, [EndReason::Replaced], "the journal");
 

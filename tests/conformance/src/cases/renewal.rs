@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use logout_all::{AppClaims, AuthError, ClaimsSource, Grace, Recovery, UserData, UserId};
+use logout_all::{AppClaims, AuthError, ClaimsSource, Grace, Mode, Recovery, UserData, UserId};
 
 use super::{
     Outcome, Violation, ensure, ensure_eq,
@@ -125,7 +125,7 @@ pub(super) async fn r2_counts_from_when_the_successor_was_first_seen(site: &Site
 /// "With `Grace::none()` … a renewal with it still works within the window, or until the successor
 /// was seen."
 pub(super) async fn r2_holds_without_grace(site: &Site) -> Outcome {
-    let site = &site.fresh_with(|builder| builder.grace(Grace::none())).await?;
+    let site = &site.fresh_with(|builder| builder.grace(Grace::none()).mode(Mode::Strict)).await?;
     let (_, device) = site.device().await?;
     let successor = site.renewed(&device.token, "rotated").await?;
     site.expect_alive(&successor.token).await?;

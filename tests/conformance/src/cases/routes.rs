@@ -252,7 +252,7 @@ pub(super) async fn the_journal_says_why_and_by_whom(site: &Site) -> Outcome {
     site.ask(&first.token, "DELETE", "/auth/session").await?.status(204)?;
     let last = site.sign_in(&user).await?;
     site.ask(&last.token, "DELETE", "/auth/sessions").await?.status(200)?;
-    let history = site.sessions().history(&user.id, 10).await?;
+    let history = site.history(&user.id).await?;
     let mut found: Vec<_> = history.into_iter().map(|entry| (entry.reason, entry.by)).collect();
     found.reverse();
     let by_first = By::Device(first.guid);

@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use logout_all::{
-    ClientInfo, Clock, Guid, LoginTicket, Sessions, SignedIn, Transport, Transports, UserId,
+    ClientInfo, Clock, EndReason, Guid, JournalEntry, LoginTicket, Sessions, SignedIn, Transport,
+    Transports, UserId,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -62,6 +63,14 @@ impl Granted {
 }
 
 impl Site {
+    /// What ended for that user, newest first: without the entry that a node in cached mode writes
+    /// into an empty journal, which ended nothing.
+    pub(super) async fn history(&self, user: &UserId) -> Result<Vec<JournalEntry>, Violation> {
+        let mut history = self.sessions().history(user, 10).await?;
+        history.retain(|entry| entry.user.is_some() || entry.reason != EndReason::Changed);
+        Ok(history)
+    }
+
     pub(super) fn sessions(&self) -> &Sessions {
         &self.live.running.sessions
     }

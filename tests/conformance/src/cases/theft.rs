@@ -34,7 +34,7 @@ pub(super) async fn r4_reuse_ends_the_device_and_only_that(site: &Site) -> Outco
     site.expect_denied(&successor.token, "session-ended").await?;
     site.renew(&successor.token).await?.problem("session-ended")?;
     site.expect_alive(&bystander.token).await?;
-    let history = site.sessions().history(&user.id, 10).await?;
+    let history = site.history(&user.id).await?;
     let reasons: Vec<EndReason> = history.iter().map(|entry| entry.reason).collect();
     ensure_eq!(reasons, [EndReason::Reuse], "the journal");
     site.sign_in(&user).await.map(drop)

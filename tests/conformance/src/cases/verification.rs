@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use logout_all::{Before, By, EndReason, Grace, SigningKey};
+use logout_all::{Before, By, EndReason, Grace, Mode, SigningKey};
 
 use super::{
-    Outcome, Violation, ensure, ensure_eq,
+    Outcome, Violation, cell::mode, ensure, ensure_eq,
     site::{Site, eventually},
     token::{Jwt, Secret},
 };
@@ -75,7 +75,8 @@ pub(super) async fn v2_activity_is_recorded(site: &Site) -> Outcome {
     .await
 }
 
-/// "Then one read brings the row, both epochs and the user"; "no write is waited for".
+/// "Then one read brings the row, both epochs and the user"; "no write is waited for". In cached mode
+/// what is known costs none.
 pub(super) async fn v2_costs_one_read(site: &Site) -> Outcome {
     let site = &site.fresh().await?;
     let (_, device) = site.device().await?;
@@ -83,7 +84,9 @@ pub(super) async fn v2_costs_one_read(site: &Site) -> Outcome {
         let before = (site.accesses().of_requests(), site.accesses().of(Verb::Lookup));
         site.ask(&device.token, "GET", target).await?.status(200)?;
         let after = (site.accesses().of_requests(), site.accesses().of(Verb::Lookup));
-        ensure_eq!((after.0 - before.0, after.1 - before.1), (1, 1), "store accesses of {target}");
+        let cost = (after.0 - before.0, after.1 - before.1);
+        let is_known = mode() != Mode::Strict && cost == (0, 0);
+        ensure!(cost == (1, 1) || is_known, "store accesses of {target}: {cost:?}");
     }
     Ok(())
 }
@@ -130,7 +133,7 @@ pub(super) async fn v4_an_older_token_is_superseded_and_ends_nothing(site: &Site
 
 /// "With `Grace::none()` the old token stops at the very moment of the rotation."
 pub(super) async fn without_grace_the_old_token_stops_at_once(site: &Site) -> Outcome {
-    let site = &site.fresh_with(|builder| builder.grace(Grace::none())).await?;
+    let site = &site.fresh_with(|builder| builder.grace(Grace::none()).mode(Mode::Strict)).await?;
     let (_, first) = site.device().await?;
     let second = site.renewed(&first.token, "rotated").await?;
     site.expect_denied(&first.token, "token-superseded").await?;

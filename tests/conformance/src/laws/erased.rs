@@ -1,12 +1,12 @@
 //! The port behind `dyn`, so that the laws are compiled once and not once for each store.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use logout_all::{
     By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
     StoreError, UserId,
     store::{
-        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Remint,
+        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Polled, Remint,
         Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
@@ -54,6 +54,10 @@ any_store! {
     announce_changed(user: &'a UserId, by: &'a By) -> ();
     lease() -> Lease;
     journal(after: u64, limit: usize) -> JournalPage;
+    poll(after: Option<u64>, limit: usize) -> Polled;
+    raise_lease(to: Duration) -> Lease;
+    lower_given(to: Duration) -> Lease;
+    lower_waited(seen: Lease) -> bool;
     history(user: &'a UserId, limit: usize) -> Vec<JournalEntry>;
     sweep(limit: usize) -> Swept;
 }

@@ -48,6 +48,7 @@ mod erased;
 mod factory;
 mod fence;
 mod journal;
+mod lease;
 mod limit;
 mod login;
 mod races;
@@ -186,6 +187,15 @@ laws! {
     journal::l72_a_users_own_entries_are_in_order => TellsTheOldestFirst, CountsUsersTogether;
     journal::history_is_about_the_user_and_everybody => LeavesEverybodyOut, TellsTheOldest;
     journal::lease_is_zero_until_somebody_asks => BeginsWithALease;
+
+    lease::l73_a_poll_begins_with_what_is_known =>
+        TellsTheNewAlone, CountsTheKnown, TellsNewcomersAll;
+    lease::l73_a_poll_is_of_one_instant => ReadsTheCounterLater, PollsBehind;
+    lease::l73_nobody_follows_a_part => FollowsAPart;
+    lease::l74_a_raise_never_lowers => ReadsThenRaises, SetsTheLease, RaisesWhatIsGiven;
+    lease::l74_there_is_an_entry_to_know => RaisesOverNothing, AnnouncesEveryRaise;
+    lease::l75_a_raise_stands_against_a_lowering =>
+        LowersBothAtOnce, LowersOverARaise, ComparesOneLength;
 
     sweep::l80_the_dead_go_in_small_batches => SweepsWithoutLimit, SweepsTheLiving, JournalsSweeps;
     sweep::l80_rows_behind_an_epoch_go_too => SweepsTheExpiredAlone;

@@ -12,6 +12,7 @@
 #[path = "../faults/client.rs"]
 mod client;
 mod commit;
+mod followed;
 mod killed;
 #[path = "../faults/load.rs"]
 mod load;

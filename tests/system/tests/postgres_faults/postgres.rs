@@ -134,11 +134,22 @@ impl Postgres {
         client
     }
 
-    /// `kill -9` of the postmaster and of every process of it.
-    pub(crate) async fn kill(&mut self) {
+    /// The server and every process of it stand still until the answer is dropped.
+    pub(crate) async fn freeze(&self) -> Frozen {
+        let all = format!("{} {}", self.process.as_ref().expect("it runs").id(), self.pids().await);
+        shell(&format!("kill -STOP {all}"));
+        Frozen(all)
+    }
+
+    async fn pids(&self) -> String {
         let sql = self.sql().await;
         let asked = "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity";
-        let all: String = sql.query_one(asked, &[]).await.unwrap().get(0);
+        sql.query_one(asked, &[]).await.unwrap().get(0)
+    }
+
+    /// `kill -9` of the postmaster and of every process of it.
+    pub(crate) async fn kill(&mut self) {
+        let all = self.pids().await;
         let mut process = self.process.take().expect("it runs");
         // The group is the postmaster and its watcher; backends have groups of their own. Those
         // that were started in between end when they notice.
@@ -333,6 +344,15 @@ fn is_ready(pid_file: &str, process: u32) -> bool {
     let mut lines = pid_file.lines();
     lines.next().and_then(|pid| pid.trim().parse().ok()) == Some(process)
         && lines.nth(6).is_some_and(|status| status.trim() == "ready")
+}
+
+/// Dropped, they go on: also after a panic, or they could not be ended.
+pub(crate) struct Frozen(String);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        shell(&format!("kill -CONT {}", self.0));
+    }
 }
 
 fn shell(script: &str) {

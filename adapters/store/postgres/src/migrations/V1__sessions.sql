@@ -39,7 +39,7 @@ VALUES (1, 1, 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
 -- Epochs. An absent row is epoch 0. Rows never go: an epoch never decreases.
 -- Ids are compared byte by byte ("C"): no collation folds or reorders them.
 CREATE TABLE users (
-    user_id text COLLATE "C" PRIMARY KEY CHECK (octet_length(user_id) BETWEEN 1 AND 255),
+    user_id text COLLATE "C" PRIMARY KEY,
     epoch   bigint NOT NULL
 ) WITH (fillfactor = 80);
 
@@ -86,53 +86,68 @@ CREATE TABLE journal (
 );
 CREATE INDEX journal_user_id ON journal (user_id, seq);
 
--- The seq given out last. Its row is locked at the commit alone, and last of all.
+-- The seq given out last: one row, locked at the commit alone, and last of all.
 CREATE TABLE journal_counter (
-    id       integer PRIMARY KEY CHECK (id = 1),
+    id       integer PRIMARY KEY,
     last_seq bigint NOT NULL
 ) WITH (fillfactor = 10);
 INSERT INTO journal_counter VALUES (1, 0);
 
--- What a transaction will journal when it commits. No other transaction ever sees a row of it.
-CREATE TABLE pending (
+-- What a transaction will journal when it commits: a row for each ending, with all sessions that it
+-- ended. No other transaction ever sees a row of it, so there is nothing in it to keep through a
+-- crash. Checks are where people write (the domains below): as constraints of the table
+-- they were parsed anew for each row.
+CREATE UNLOGGED TABLE pending (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    user_id text COLLATE "C" CHECK (octet_length(user_id) BETWEEN 1 AND 255),
-    guid    uuid,
-    reason  text NOT NULL CHECK (reason IN (
-        'logout', 'others', 'everywhere', 'everyone', 'before', 'operator', 'reuse', 'evicted',
-        'replaced', 'locked', 'password', 'by-hand', 'changed')),
-    by_whom text NOT NULL CHECK (by_whom IN ('application', 'policy')
-        OR by_whom LIKE 'device:%' OR by_whom LIKE 'operator:%'),
+    user_id text COLLATE "C", -- NULL: everybody
+    guids   uuid[],           -- NULL: all of that user
+    reason  text NOT NULL,
+    by_whom text NOT NULL,
     at      timestamptz NOT NULL
 );
 
-CREATE FUNCTION micros(instant timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- What a function takes for a user's id, for a reason and for an author.
+CREATE DOMAIN user_name AS text CHECK (octet_length(VALUE) BETWEEN 1 AND 255);
+CREATE DOMAIN reason_word AS text CHECK (VALUE IN (
+    'logout', 'others', 'everywhere', 'everyone', 'before', 'operator', 'reuse', 'evicted',
+    'replaced', 'locked', 'password', 'by-hand', 'changed'));
+CREATE DOMAIN author_name AS text CHECK (VALUE IN ('application', 'policy')
+    OR VALUE LIKE 'device:%' OR VALUE LIKE 'operator:%');
+
+-- STABLE, as `extract` is: so it is taken into the expression that calls it.
+CREATE FUNCTION micros(instant timestamptz) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT (extract(epoch FROM instant) * 1000000)::bigint $$;
 
--- Takes all pending rows of this transaction into the journal; for the first of them it finds all,
--- for the others none. Deferred to the commit, so that the counter, which every ending needs, is
--- held for the length of a commit and not for that of a transaction.
+-- Takes a pending row into the journal: an entry for each session, or one. Deferred to the commit,
+-- so that the counter, which every ending needs, is held for the length of a commit and not for that
+-- of a transaction.
 CREATE FUNCTION pending_to_journal() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
 DECLARE
-    entries pending[];
-    first   bigint;
+    entries bigint := coalesce(cardinality(NEW.guids), 1);
+    reached bigint;
 BEGIN
-    PERFORM FROM pending WHERE id = NEW.id;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
     -- A reported logout survives a loss of power, whatever the connection set.
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
-    WITH moved AS (DELETE FROM pending RETURNING pending)
-    SELECT array_agg(moved.pending ORDER BY (moved.pending).id) INTO entries FROM moved;
-    UPDATE journal_counter SET last_seq = last_seq + cardinality(entries) WHERE id = 1
-    RETURNING last_seq - cardinality(entries) INTO STRICT first;
-    INSERT INTO journal (seq, entry_id, user_id, guid, reason, by_whom, at)
-    SELECT first + e.place, gen_random_uuid(), e.user_id, e.guid, e.reason, e.by_whom, e.at
-    FROM unnest(entries) WITH ORDINALITY AS e (id, user_id, guid, reason, by_whom, at, place);
+    DELETE FROM pending WHERE id = NEW.id;
+    UPDATE journal_counter SET last_seq = last_seq + entries WHERE id = 1
+    RETURNING last_seq INTO STRICT reached;
+    IF NEW.guids IS NULL THEN
+        INSERT INTO journal (seq, entry_id, user_id, reason, by_whom, at)
+        VALUES (reached, gen_random_uuid(), NEW.user_id, NEW.reason, NEW.by_whom, NEW.at);
+    ELSE
+        INSERT INTO journal (seq, entry_id, user_id, guid, reason, by_whom, at)
+        SELECT reached - entries + place, gen_random_uuid(), NEW.user_id, one, NEW.reason,
+            NEW.by_whom, NEW.at
+        FROM unnest(NEW.guids) WITH ORDINALITY AS e (one, place);
+    END IF;
+    -- Wakes those who follow the journal. A queue that somebody else's stuck listener has filled would
+    -- fail the commit, and so is left alone before that: they poll, too.
+    IF pg_notification_queue_usage() < 0.5 THEN
+        PERFORM pg_notify(TG_TABLE_SCHEMA, '');
+    END IF;
     RETURN NULL;
 END
 $$;

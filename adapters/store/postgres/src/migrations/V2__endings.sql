@@ -6,24 +6,20 @@ SELECT check_search_path();
 
 -- The user's epoch, locked until the end of the transaction; created as 0 if absent. Whoever
 -- counts, inserts or ends sessions of a user holds this lock.
-CREATE FUNCTION lock_user(who text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION lock_user(who user_name) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
 DECLARE
     current bigint;
 BEGIN
-    INSERT INTO users (user_id, epoch) VALUES (who, 0) ON CONFLICT (user_id) DO NOTHING;
-    SELECT epoch INTO STRICT current FROM users WHERE user_id = who FOR NO KEY UPDATE;
+    SELECT epoch INTO current FROM users WHERE user_id = who FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO users (user_id, epoch) VALUES (who, 0) ON CONFLICT (user_id) DO NOTHING;
+        IF FOUND THEN
+            RETURN 0;
+        END IF;
+        SELECT epoch INTO STRICT current FROM users WHERE user_id = who FOR NO KEY UPDATE;
+    END IF;
     RETURN current;
-END
-$$;
-
--- Tells the triggers below that a function journals by itself; given back what it was before.
-CREATE FUNCTION mark(value text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    before text := coalesce(current_setting('logout_all.mark', true), '');
-BEGIN
-    PERFORM set_config('logout_all.mark', value, true);
-    RETURN before;
 END
 $$;
 
@@ -31,97 +27,100 @@ CREATE FUNCTION clock(offset_us bigint) RETURNS timestamptz LANGUAGE sql VOLATIL
 AS $$ SELECT clock_timestamp() + offset_us * interval '1 microsecond' $$;
 
 -- Ends what the scope takes; gives the sessions that were alive. offset_us is for tests.
+-- The mark tells the triggers of V3 that the function journals by itself. The other settings leave
+-- one plan: a walk along the primary key, which meets the sessions in the order of their ids and
+-- deletes each where it finds it, however many the planner believes a user to have.
 CREATE FUNCTION end_sessions(
-    who text, scope text, device uuid, instant timestamptz, why text, whom text, offset_us bigint
-) RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT AS $$
+    who user_name, scope text, device uuid, instant timestamptz, why reason_word, whom author_name,
+    offset_us bigint
+) RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET logout_all.mark = 'library'
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
-    fences    boolean := scope <> 'device';
-    was       bigint;
-    becomes   bigint;
-    everybody bigint;
-    now_at    timestamptz;
-    ended     uuid[];
-    before    text;
+    fences  boolean := scope <> 'device';
+    whole   boolean := scope IN ('all', 'device');
+    lowest  uuid := '00000000-0000-0000-0000-000000000000';
+    highest uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+    was     bigint;
+    becomes bigint;
+    now_at  timestamptz;
+    ended   uuid[];
 BEGIN
-    IF scope NOT IN ('device', 'others', 'all', 'signed-in-before', 'token-issued-before') THEN
+    IF (scope IN ('device', 'others', 'all', 'signed-in-before', 'token-issued-before')) IS NOT TRUE
+    THEN
         RAISE EXCEPTION 'no scope of an ending: %', scope;
     END IF;
     -- The epoch first, by itself.
     IF fences THEN
         was := lock_user(who);
+        becomes := greatest(was + 1, micros(clock(offset_us)));
+        UPDATE users SET epoch = becomes WHERE user_id = who;
     ELSE
         SELECT epoch INTO was FROM users WHERE user_id = who FOR NO KEY UPDATE;
         was := coalesce(was, 0);
+        lowest := device;
+        highest := device;
     END IF;
-    SELECT global_epoch, clock(offset_us) INTO STRICT everybody, now_at FROM meta WHERE id = 1;
-    IF fences THEN
-        becomes := greatest(was + 1, micros(now_at));
-        UPDATE users SET epoch = becomes WHERE user_id = who;
+    now_at := clock(offset_us);
+    -- Then the sessions in the order of their ids. Where some stay, two statements look at them: so
+    -- they are locked before, all in one order.
+    IF NOT whole THEN
+        PERFORM FROM sessions WHERE user_id = who ORDER BY guid FOR UPDATE;
     END IF;
-    -- Then the sessions in the order of their ids.
-    PERFORM FROM sessions WHERE user_id = who AND (fences OR guid = device)
-    ORDER BY guid FOR UPDATE;
-    before := mark('library');
-    -- The fence takes the dead ones with it: after it, every session of the user is current. One
-    -- look at each row, whatever the planner believes of how many a user has: a join of the user's
-    -- rows with themselves took seconds for ten thousand.
+    -- The fence takes the dead ones with it: after it, every session of the user is current.
     WITH gone AS (
-        DELETE FROM sessions s WHERE s.user_id = who AND (fences OR s.guid = device) AND (
-            s.expires_at <= now_at OR s.epoch <> was OR s.global_epoch <> everybody OR CASE scope
-                WHEN 'device' THEN s.guid = device
+        DELETE FROM sessions s
+        WHERE s.user_id = who AND s.guid BETWEEN lowest AND highest AND (
+            whole OR s.expires_at <= now_at OR s.epoch <> was
+            OR s.global_epoch <> (SELECT global_epoch FROM meta WHERE id = 1) OR CASE scope
                 WHEN 'others' THEN s.guid <> device
-                WHEN 'all' THEN true
                 WHEN 'signed-in-before' THEN s.created_at < instant
                 -- The refTokID is as old as its first token, however often it was minted again.
                 ELSE coalesce(s.rotated_at, s.token_issued_at) < instant
             END)
-        RETURNING s.guid,
-            s.expires_at > now_at AND s.epoch = was AND s.global_epoch = everybody AS lived
+        RETURNING s.guid, s.expires_at > now_at AND s.epoch = was
+            AND s.global_epoch = (SELECT global_epoch FROM meta WHERE id = 1) AS lived
     )
-    SELECT array_agg(guid ORDER BY guid) FILTER (WHERE lived) INTO ended FROM gone;
-    IF fences THEN
+    SELECT array_agg(guid) FILTER (WHERE lived) INTO ended FROM gone;
+    IF NOT whole THEN
         -- After 'token-issued-before' no predecessor is left, which may be older than the instant.
         UPDATE sessions SET epoch = becomes, prev_ref_tok_id = CASE scope
             WHEN 'token-issued-before' THEN NULL ELSE prev_ref_tok_id END
         WHERE user_id = who;
     END IF;
-    PERFORM mark(before);
     IF scope = 'all' THEN
         INSERT INTO pending (user_id, reason, by_whom, at) VALUES (who, why, whom, now_at);
-    ELSE
-        INSERT INTO pending (user_id, guid, reason, by_whom, at)
-        SELECT who, one, why, whom, now_at FROM unnest(ended) AS one;
+    ELSIF ended IS NOT NULL THEN
+        INSERT INTO pending (user_id, guids, reason, by_whom, at)
+        VALUES (who, ended, why, whom, now_at);
     END IF;
-    RETURN QUERY SELECT unnest(ended);
+    RETURN coalesce(ended, '{}');
 END
 $$;
 
 -- Ends sessions that a login replaces or evicts; the caller holds the user's lock and knows that
--- they live. Gives those that were there.
-CREATE FUNCTION make_room(who text, devices uuid[], why text, now_at timestamptz)
-RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT AS $$
+-- they live. Gives those that were there, in the order given. For its settings see above.
+CREATE FUNCTION make_room(who user_name, devices uuid[], why reason_word, now_at timestamptz)
+RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET logout_all.mark = 'library'
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
-    before text;
-    ended  uuid[];
+    ended uuid[];
 BEGIN
-    PERFORM FROM sessions WHERE user_id = who AND guid = ANY (devices) ORDER BY guid FOR UPDATE;
-    before := mark('library');
     WITH gone AS (
         DELETE FROM sessions WHERE user_id = who AND guid = ANY (devices) RETURNING guid
     )
-    SELECT array_agg(guid) INTO ended FROM gone;
-    PERFORM mark(before);
-    INSERT INTO pending (user_id, guid, reason, by_whom, at)
-    SELECT who, one, why, 'policy', now_at FROM unnest(devices) WITH ORDINALITY AS d (one, place)
-    WHERE one = ANY (ended) ORDER BY place;
-    RETURN QUERY SELECT unnest(ended);
+    SELECT array_agg(guid ORDER BY array_position(devices, guid)) INTO ended FROM gone;
+    IF ended IS NOT NULL THEN
+        INSERT INTO pending (user_id, guids, reason, by_whom, at)
+        VALUES (who, ended, why, 'policy', now_at);
+    END IF;
+    RETURN coalesce(ended, '{}');
 END
 $$;
 
 -- One row, however many sessions there are.
-CREATE FUNCTION end_everyone(why text, whom text, offset_us bigint)
+CREATE FUNCTION end_everyone(why reason_word, whom author_name, offset_us bigint)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
 BEGIN
@@ -131,7 +130,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION announce_changed(who text, whom text, offset_us bigint)
+CREATE FUNCTION announce_changed(who user_name, whom author_name, offset_us bigint)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
 BEGIN
@@ -149,13 +148,12 @@ $$;
 CREATE FUNCTION sweep(how_many bigint, kept interval, offset_us bigint, since timestamptz,
     OUT dead bigint, OUT old bigint, OUT reached timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT AS $$
+SET search_path FROM CURRENT SET logout_all.mark = 'library' AS $$
 DECLARE
     now_at    timestamptz := clock(offset_us);
     everybody bigint;
     more      bigint;
     turn      bigint;
-    before    text;
 BEGIN
     SELECT global_epoch, hashtextextended('logout_all sweep ' || store_id, 0)
     INTO STRICT everybody, turn FROM meta WHERE id = 1;
@@ -164,7 +162,6 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(turn) THEN
         RETURN;
     END IF;
-    before := mark('library');
     -- By their places in the table: no plan of a join is guessed for it.
     WITH gone AS (
         DELETE FROM sessions WHERE ctid = ANY (ARRAY(
@@ -183,7 +180,6 @@ BEGIN
     ));
     GET DIAGNOSTICS more = ROW_COUNT;
     dead := dead + more;
-    PERFORM mark(before);
     -- The oldest, up to the first that is young enough; never the newest.
     DELETE FROM journal WHERE seq <= (
         SELECT max(seq) FROM (

@@ -21,9 +21,9 @@ BEGIN
     -- Few are told one by one, many by user, very many as everybody: readers of the journal then
     -- look at all sessions again.
     IF rows_ <= 1000 THEN
-        INSERT INTO pending (user_id, guid, reason, by_whom, at)
-        SELECT user_id, guid, 'by-hand', whom, clock_timestamp()
-        FROM gone WHERE expires_at > clock_timestamp() ORDER BY user_id, guid;
+        INSERT INTO pending (user_id, guids, reason, by_whom, at)
+        SELECT user_id, array_agg(guid ORDER BY guid), 'by-hand', whom, clock_timestamp()
+        FROM gone WHERE expires_at > clock_timestamp() GROUP BY user_id ORDER BY user_id;
     ELSIF users_ <= 1000 THEN
         INSERT INTO pending (user_id, reason, by_whom, at)
         SELECT user_id, 'by-hand', whom, clock_timestamp()
@@ -53,8 +53,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION truncated_by_hand();
 CREATE FUNCTION shortened_by_hand() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
 BEGIN
-    INSERT INTO pending (user_id, guid, reason, by_whom, at)
-    VALUES (OLD.user_id, OLD.guid, 'by-hand', 'operator:' || session_user, clock_timestamp());
+    INSERT INTO pending (user_id, guids, reason, by_whom, at)
+    VALUES (OLD.user_id, ARRAY[OLD.guid], 'by-hand', 'operator:' || session_user, clock_timestamp());
     RETURN NULL;
 END
 $$;

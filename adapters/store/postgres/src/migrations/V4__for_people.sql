@@ -11,14 +11,14 @@ AS $$ SELECT coalesce(given, 'operator:' || session_user) $$;
 CREATE FUNCTION logout_user(who text, why text DEFAULT 'operator', whom text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    RETURN (SELECT count(*) FROM end_sessions(who, 'all', NULL, NULL, why, author(whom), 0));
+    RETURN cardinality(end_sessions(who, 'all', NULL, NULL, why, author(whom), 0));
 END
 $$;
 
 CREATE FUNCTION logout_device(who text, device uuid, why text DEFAULT 'operator', whom text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    RETURN (SELECT count(*) FROM end_sessions(who, 'device', device, NULL, why, author(whom), 0));
+    RETURN cardinality(end_sessions(who, 'device', device, NULL, why, author(whom), 0));
 END
 $$;
 
@@ -26,7 +26,7 @@ $$;
 CREATE FUNCTION logout_others(who text, kept uuid, why text DEFAULT 'operator', whom text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    RETURN (SELECT count(*) FROM end_sessions(who, 'others', kept, NULL, why, author(whom), 0));
+    RETURN cardinality(end_sessions(who, 'others', kept, NULL, why, author(whom), 0));
 END
 $$;
 
@@ -37,8 +37,7 @@ BEGIN
     IF instant > clock_timestamp() THEN
         RAISE EXCEPTION 'logout_before takes an instant that has passed';
     END IF;
-    RETURN (SELECT count(*)
-        FROM end_sessions(who, 'signed-in-before', NULL, instant, why, author(whom), 0));
+    RETURN cardinality(end_sessions(who, 'signed-in-before', NULL, instant, why, author(whom), 0));
 END
 $$;
 

@@ -10,8 +10,10 @@
 mod by_hand;
 mod coalesced;
 mod faults;
+mod following;
 mod measure;
 mod migration;
+mod order;
 mod plain_sql;
 mod proxy;
 mod races;
@@ -19,6 +21,7 @@ mod sweeping;
 mod touching;
 mod transaction;
 mod users;
+mod waking;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -222,7 +225,8 @@ async fn a_row_reads_back_as_it_was_stored() {
     assert_eq!(info.name, "postgres");
     assert_eq!(
         info.connections,
-        "at most 18 (2 for lookups, 4 for other reads, 8 for writes, 4 for endings)"
+        "at most 18 (2 for lookups, 4 for other reads, 8 for writes, 4 for endings; where the \
+         journal is followed also 2 for polls and 1 for wake-ups)"
     );
     let sql = database.sql().await;
     let asked = "SELECT DISTINCT application_name FROM pg_stat_activity \

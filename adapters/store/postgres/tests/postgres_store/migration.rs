@@ -23,7 +23,7 @@ async fn eight_nodes_migrate_at_once() {
     assert!(is_there(&store, &row).await);
     let sql = database.sql().await;
     let asked = "SELECT count(*) FROM logout_all.migrations";
-    assert_eq!(sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0), 4);
+    assert_eq!(sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0), 5);
     let asked = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
@@ -64,6 +64,7 @@ async fn another_tool_applies_the_same_files() {
         include_str!("../../src/migrations/V2__endings.sql"),
         include_str!("../../src/migrations/V3__by_hand.sql"),
         include_str!("../../src/migrations/V4__for_people.sql"),
+        include_str!("../../src/migrations/V5__leases.sql"),
     ];
     sql.batch_execute("CREATE SCHEMA logout_all").await.unwrap();
     // Not into whatever schema happens to be the first, and with no other on the path.

@@ -1,5 +1,7 @@
 //! The functions for people, the privileges that the documentation lists, the watched users table.
 
+use std::time::Duration;
+
 use logout_all::{
     By, DeviceLimit, EndReason, Label, SessionStore,
     store::{Inserted, Scope},
@@ -51,6 +53,15 @@ async fn each_function_ends_fences_and_journals() {
         "SELECT logout_all.logout_user('ada', 'no reason')",
         "SELECT logout_all.logout_user('ada', 'operator', 'nobody')",
         "SELECT logout_all.logout_before('ada', now() + interval '1 hour')",
+        // Nor by what the library itself calls, which its role may.
+        "SELECT logout_all.end_sessions('', 'all', NULL, NULL, 'logout', 'policy', 0)",
+        "SELECT logout_all.end_sessions('ada', 'all', NULL, NULL, 'no reason', 'policy', 0)",
+        "SELECT logout_all.end_sessions('ada', 'all', NULL, NULL, 'logout', 'nobody', 0)",
+        "SELECT logout_all.end_sessions('ada', NULL, NULL, NULL, 'logout', 'policy', 0)",
+        "SELECT logout_all.make_room('ada', '{}', 'no reason', now())",
+        "SELECT logout_all.end_everyone('no reason', 'policy', 0)",
+        "SELECT logout_all.announce_changed('ada', 'nobody', 0)",
+        "SELECT logout_all.lock_user('')",
     ] {
         assert!(sql.batch_execute(bad).await.is_err(), "{bad}");
     }
@@ -111,6 +122,7 @@ async fn a_runtime_role_needs_what_is_listed_and_no_more() {
     store.end_everyone(EndReason::Everyone, &by).await.unwrap();
     store.announce_changed(&ada, &by).await.unwrap();
     store.lease().await.unwrap();
+    store.poll(Some(1), 10).await.unwrap();
     store.sweep(10).await.unwrap();
     assert_eq!(journal(&store).await.len(), 4);
     assert_eq!(store.history(&ada, 10).await.unwrap().len(), 4);
@@ -118,10 +130,16 @@ async fn a_runtime_role_needs_what_is_listed_and_no_more() {
     let mut tx = own.transaction().await.unwrap();
     drop(store.logout_all_in(&mut tx, &ada, EndReason::Password, &by).await.unwrap());
     tx.commit().await.unwrap();
+    let minute = Duration::from_mins(1);
+    assert_eq!(store.raise_lease(minute).await.unwrap().waited, minute);
+    let seen = store.lower_given(Duration::ZERO).await.unwrap();
+    assert!(store.lower_waited(seen).await.unwrap());
+    assert!(tokio::time::timeout(minute, store.woken()).await.is_ok());
 
     for forbidden in [
         "DELETE FROM logout_all.journal",
         "UPDATE logout_all.meta SET global_epoch = 0",
+        "UPDATE logout_all.meta SET lease_waited_us = 0",
         "UPDATE logout_all.users SET epoch = 0",
         "INSERT INTO logout_all.pending (reason, by_whom, at) VALUES ('logout', 'policy', now())",
         "DELETE FROM logout_all.sessions",
@@ -156,6 +174,8 @@ async fn an_operator_needs_one_function() {
     assert_eq!(by, format!("operator:{role}"));
     denied(&own, "SELECT * FROM logout_all.sessions").await;
     denied(&own, "SELECT logout_all.logout_everyone()").await;
+    denied(&own, "SELECT logout_all.lower_lease('1 ms')").await;
+    denied(&own, "SELECT logout_all.raise_lease(3600000000, 0)").await;
     drop(own);
     forget(&database, &role).await;
 }

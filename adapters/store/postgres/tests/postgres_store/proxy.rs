@@ -16,6 +16,7 @@ use tokio::{
 pub(crate) struct Proxy {
     port: u16,
     silence: Arc<std::sync::Mutex<Arc<AtomicBool>>>,
+    frozen: Arc<AtomicBool>,
     cut_at_commit: Arc<AtomicBool>,
 }
 
@@ -31,10 +32,16 @@ impl Proxy {
         let silence = Arc::new(std::sync::Mutex::new(Arc::new(AtomicBool::new(false))));
         let cut_at_commit = Arc::new(AtomicBool::new(false));
         let cut = Arc::clone(&cut_at_commit);
-        let proxy = Self { port, silence: Arc::clone(&silence), cut_at_commit };
+        let frozen = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&frozen);
+        let proxy = Self { port, silence: Arc::clone(&silence), frozen, cut_at_commit };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let silent = Arc::clone(&silence.lock().unwrap());
+                let silent = if stopped.load(Ordering::SeqCst) {
+                    Arc::new(AtomicBool::new(true))
+                } else {
+                    Arc::clone(&silence.lock().unwrap())
+                };
                 let (server, cut) = (server.clone(), Arc::clone(&cut));
                 tokio::spawn(async move {
                     let server = TcpStream::connect(server).await.unwrap();
@@ -65,6 +72,17 @@ impl Proxy {
     pub(crate) fn swallow(&self) {
         let old = std::mem::take(&mut *self.silence.lock().unwrap());
         old.store(true, Ordering::SeqCst);
+    }
+
+    /// Nothing comes through any connection, new ones among them, as with a server that stands still.
+    pub(crate) fn freeze(&self) {
+        self.swallow();
+        self.frozen.store(true, Ordering::SeqCst);
+    }
+
+    /// New connections are well again.
+    pub(crate) fn thaw(&self) {
+        self.frozen.store(false, Ordering::SeqCst);
     }
 
     /// The next answer to a COMMIT does not arrive: its connection is closed instead.

@@ -37,7 +37,7 @@ async fn absent_locked_and_undecided_users_are_inactive() {
     let active = "NOT users.locked -- whoever is locked\n AND label <> 'z' AND epoch = 9";
     let users = Users::table("users").active(active).columns(["label"]);
     let store = joined(&database, users).await;
-    assert_eq!(state(&store, "1").await.as_deref(), Some(r#"{"label": "a"}"#));
+    assert_eq!(state(&store, "1").await.as_deref(), Some(r#"{"label":"a"}"#));
     for inactive in ["2", "3", "4"] {
         assert_eq!(state(&store, inactive).await, None);
     }
@@ -146,6 +146,30 @@ async fn data_are_typed_as_the_database_has_them() {
         "old": {"y": null}, "c": "red", "nothing": null, "b": true,
     });
     assert_eq!(found, wanted);
+}
+
+/// Of the types that come as they are: each width, names and text that JSON escapes. A column may
+/// become wider while the store is open.
+#[tokio::test]
+async fn data_of_usual_types_are_json_after_a_change_of_the_column_too() {
+    let database = with(
+        "CREATE TABLE accounts (id int PRIMARY KEY, small int2, middle int4, short varchar(9),
+            \"the \"\"key\"\"\" uuid, off boolean, none int8);
+         INSERT INTO accounts VALUES (1, -7, 70000, E'\"\\\\\\n\\u2028',
+            '6c84fb90-12c4-41e1-840d-725f8ee22f0b', false, NULL);",
+    )
+    .await;
+    let columns = ["small", "middle", "short", "the \"key\"", "off", "none"];
+    let store = joined(&database, Users::table("accounts").columns(columns)).await;
+    let wanted = serde_json::json!({
+        "small": -7, "middle": 70_000, "short": "\"\\\n\u{2028}",
+        "the \"key\"": "6c84fb90-12c4-41e1-840d-725f8ee22f0b", "off": false, "none": null,
+    });
+    let found = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    assert_eq!(found(state(&store, "1").await.unwrap()), wanted);
+    let wider = "ALTER TABLE accounts ALTER small TYPE int8, ALTER short TYPE text";
+    database.sql().await.batch_execute(wider).await.unwrap();
+    assert_eq!(found(state(&store, "1").await.unwrap()), wanted);
 }
 
 #[tokio::test]

@@ -6,12 +6,12 @@
 -- ARGV: store id (empty: no store is given), global epoch (likewise), user's epoch (empty: none),
 --   the clock's offset, the instant up to which the decision holds, how many sessions there must be
 --   (empty: any), whether this ends something (1), new global epoch, new user's epoch (both may be empty), the user, what to do
---   with the two indices (add, set, remove or empty), and their two values; then four lists, each
---   after its length: checks (guid, row or empty), rows to write (guid, row, its end), guids to
+--   with the two indices (add, set, remove or empty), and their two values; the channel of the wake-ups
+--   (may be empty); then four lists, each after its length: checks (guid, row or empty), rows to write (guid, row, its end), guids to
 --   remove, entries of the journal (guid or empty, reason, by, id).
 -- Gives 1, or 0 if something is not as it was read. Instants are microseconds.
 
-local place = 14
+local place = 15
 local function list(width)
   local count = tonumber(ARGV[place])
   local first = place + 1
@@ -68,9 +68,7 @@ local seq = tonumber(last_seq or 0)
 for at = entries, last_entry, 4 do
   seq = seq + 1
   local text = string.format('%.0f', seq)
-  redis.call('XADD', KEYS[6], text .. '-0', 'user', ARGV[10], 'guid', ARGV[at],
-    'reason', ARGV[at + 1], 'by', ARGV[at + 2], 'id', ARGV[at + 3],
-    'at', string.format('%.0f', now))
+  write_entry(KEYS[6], text, ARGV[10], ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], now)
   if not own then
     redis.call('HSET', KEYS[1], 'last_seq', text)
     redis.call('LPUSH', KEYS[7], text)
@@ -80,7 +78,7 @@ end
 if own then
   redis.call('XTRIM', KEYS[6], 'MAXLEN', 1000)
   for _, entry in ipairs(redis.call('XRANGE', KEYS[6], '-', '+', 'COUNT', 100)) do
-    -- The fields stand as they were written above.
+    -- The fields stand as `entry.lua` writes them.
     if now - tonumber(entry[2][12]) <= 2592000000000 then break end
     redis.call('XDEL', KEYS[6], entry[1])
   end
@@ -88,5 +86,6 @@ if own then
 else
   redis.call('LTRIM', KEYS[7], 0, 999)
   redis.call('PEXPIRE', KEYS[7], 2678400000)
+  wake(ARGV[14])
 end
 return 1

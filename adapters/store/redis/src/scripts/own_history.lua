@@ -4,7 +4,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] + ARGV[1]
 local answer = {}
 for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[2])) do
-  -- The fields stand as `commit.lua` writes them.
+  -- The fields stand as `entry.lua` writes them.
   if now - tonumber(entry[2][12]) > 2592000000000 then break end
   answer[#answer + 1] = entry
 end

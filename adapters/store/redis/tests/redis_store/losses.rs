@@ -109,6 +109,9 @@ async fn what_may_be_lost_and_what_was_is_logged() {
     let (writer, told) =
         (log.clone(), || String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+    // While there is one subscriber alone, `tracing` asks that of the thread that comes to a line first
+    // whether anybody wants it, and remembers the answer of a test beside this one.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().finish());
     let _guard = tracing::subscriber::set_default(subscriber.finish());
     let well = Server::start(&["--maxmemory-policy", "noeviction"]);
     let store = well.store().await;

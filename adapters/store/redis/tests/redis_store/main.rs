@@ -15,6 +15,7 @@ mod cluster_verbs;
 mod coalesced;
 mod failover;
 mod faults;
+mod following;
 mod lifetime;
 mod losses;
 mod network;

@@ -1,17 +1,20 @@
 //! The permissions that the README names are enough, and no more than is used.
 
+use std::time::Duration;
+
 use logout_all::{
     By, EndReason, SessionRow, SessionStore, UserId,
     store::{Confirm, Scope, Touch},
 };
 use logout_all_redis::RedisStore;
+use tokio::time::timeout;
 
 use crate::{cluster::Cluster, end, lives, rotation, server::Server, sign_in, user};
 
 /// As the README has them.
 const COMMANDS: &str = "+eval +evalsha +info +time +get +set +del +hget +hset +hdel +hlen +hmget \
                         +hgetall +pttl +pexpire +zadd +zrem +zrangebyscore +xadd +xdel +xrange \
-                        +xrevrange +lpush +ltrim +lrange +wait";
+                        +xrevrange +lpush +ltrim +lrange +wait +publish +subscribe +ping";
 const OF_A_CLUSTER: &str = "+xtrim +asking +cluster|slots";
 
 #[tokio::test]
@@ -21,12 +24,30 @@ async fn every_verb_works_with_the_permissions_of_the_page() {
     let told: Vec<&str> = told.split_whitespace().filter(|word| word.starts_with('+')).collect();
     assert_eq!(told, COMMANDS.split_whitespace().collect::<Vec<_>>());
     let server = Server::start(&[]);
-    server.ask::<()>(&format!("ACL SETUSER app on >secret ~logout-all:* {COMMANDS}"));
+    server.ask::<()>(&format!("ACL SETUSER app on >secret ~logout-all:* &logout-all:* {COMMANDS}"));
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port);
     let store = RedisStore::builder(&url).connect().await.unwrap();
     let ada = user("ada");
     let row = every_verb(&store, &ada).await;
     assert_eq!(store.journal(0, 10).await.unwrap().last_seq, 3);
+    let (minute, woken) = (Duration::from_mins(1), store.woken());
+    assert!(timeout(minute, woken).await.is_ok(), "it listens");
+    assert_eq!(store.raise_lease(minute).await.unwrap().waited, minute);
+    let seen = store.lower_given(Duration::ZERO).await.unwrap();
+    assert!(store.lower_waited(seen).await.unwrap());
+    assert_eq!(store.poll(Some(3), 10).await.unwrap().entries.len(), 1);
+    let woken = store.woken();
+    end(&store, &ada, Scope::All).await.unwrap();
+    assert!(timeout(minute, woken).await.is_ok(), "it is woken");
+    // Without the permission to publish, or the channel, an ending is as whole as ever.
+    for less in ["-publish", "resetchannels +publish"] {
+        server.ask::<()>(&format!("ACL SETUSER app {less}"));
+        let row = sign_in(&store, &ada).await;
+        let before = store.journal(0, 10).await.unwrap().last_seq;
+        end(&store, &ada, Scope::All).await.unwrap();
+        assert!(!lives(&store, &row).await);
+        assert_eq!(store.history(&ada, 1).await.unwrap()[0].seq, before + 1);
+    }
 
     // Who cannot ask whether it is a primary, is answered nothing.
     server.ask::<()>("ACL SETUSER app -del");

@@ -71,13 +71,18 @@ struct Write<T, F> {
 }
 
 impl WriteLane {
-    pub(crate) fn start(connection: Connection, clock: &Clock) -> Result<Self, StoreError> {
+    /// After each commit, once its jobs were answered, `after_commit` is called.
+    pub(crate) fn start(
+        connection: Connection,
+        clock: &Clock,
+        mut after_commit: impl FnMut(&Connection) + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let shared = Arc::<Shared>::default();
         let lane = Self { shared: Arc::clone(&shared) };
         let clock = clock.clone();
         thread::Builder::new()
             .name("logout-all-write".to_owned())
-            .spawn(move || shared.work(&connection, &clock))
+            .spawn(move || shared.work(&connection, &clock, &mut after_commit))
             .map_err(no_thread)?;
         Ok(lane)
     }
@@ -119,13 +124,23 @@ impl Shared {
         Ok(())
     }
 
-    fn work(&self, connection: &Connection, clock: &Clock) {
+    fn work(
+        &self,
+        connection: &Connection,
+        clock: &Clock,
+        after_commit: &mut impl FnMut(&Connection),
+    ) {
         while self.wait() {
-            guarded(connection, "a write", || self.batch(connection, clock));
+            guarded(connection, "a write", || self.batch(connection, clock, after_commit));
         }
     }
 
-    fn batch(&self, connection: &Connection, clock: &Clock) {
+    fn batch(
+        &self,
+        connection: &Connection,
+        clock: &Clock,
+        after_commit: &mut impl FnMut(&Connection),
+    ) {
         if let Err(error) = step(connection, "BEGIN IMMEDIATE") {
             return self.refuse(&error);
         }
@@ -140,6 +155,9 @@ impl Shared {
         let batch = batch.and_then(|()| step(connection, "COMMIT"));
         for job in jobs {
             job.answer(&batch);
+        }
+        if batch.is_ok() {
+            after_commit(connection);
         }
     }
 
@@ -252,7 +270,7 @@ mod tests {
         let open = || Connection::open(folder.path().join("lane.db")).unwrap();
         let (ours, theirs) = (open(), open());
         theirs.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE done (what TEXT)").unwrap();
-        (folder, WriteLane::start(ours, &Clock::system()).unwrap(), theirs)
+        (folder, WriteLane::start(ours, &Clock::system(), |_| ()).unwrap(), theirs)
     }
 
     fn done(connection: &Connection) -> Vec<String> {

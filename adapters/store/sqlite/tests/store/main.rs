@@ -6,6 +6,7 @@
 
 mod coalesced;
 mod damage;
+mod following;
 mod migration;
 mod sharing;
 mod specification;

@@ -6,6 +6,7 @@
 
 mod ending;
 mod journal;
+mod lease;
 mod login;
 mod reading;
 mod swapping;
@@ -24,7 +25,7 @@ use logout_all::{
     By, Clock, EndReason, Ended, Guid, JournalEntry, Label, MemoryStore, SessionRow, SessionStore,
     Snapshot, StoreError, UserData, UserId, UserState,
     store::{
-        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Remint,
+        DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Polled, Remint,
         Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
     },
 };
@@ -37,6 +38,7 @@ use crate::report::Planned;
 
 pub(super) use ending::*;
 pub(super) use journal::*;
+pub(super) use lease::*;
 pub(super) use login::*;
 pub(super) use reading::*;
 pub(super) use swapping::*;
@@ -225,6 +227,18 @@ impl SessionStore for Under {
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
         self.good().journal(after, limit).await
     }
+    async fn poll(&self, after: Option<u64>, limit: usize) -> Result<Polled, StoreError> {
+        self.good().poll(after, limit).await
+    }
+    async fn raise_lease(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.good().raise_lease(to).await
+    }
+    async fn lower_given(&self, to: Duration) -> Result<Lease, StoreError> {
+        self.good().lower_given(to).await
+    }
+    async fn lower_waited(&self, seen: Lease) -> Result<bool, StoreError> {
+        self.good().lower_waited(seen).await
+    }
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         self.good().history(user, limit).await
     }
@@ -286,6 +300,10 @@ twin! {
     announce_changed(user: &UserId, by: &By) -> ();
     lease() -> Lease;
     journal(after: u64, limit: usize) -> JournalPage;
+    poll(after: Option<u64>, limit: usize) -> Polled;
+    raise_lease(to: Duration) -> Lease;
+    lower_given(to: Duration) -> Lease;
+    lower_waited(seen: Lease) -> bool;
     history(user: &UserId, limit: usize) -> Vec<JournalEntry>;
     sweep(limit: usize) -> Swept;
 }

@@ -5,27 +5,29 @@
 //! one critical section, and the order of the journal is the order of the effects. No lock is held
 //! across an await, for there is no await.
 
+mod journal;
+
 use std::{
     cmp::Reverse,
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use uuid::Uuid;
+use journal::Journal;
+use tokio::sync::Notify;
 
 use super::{
     Admission, DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalPage, Lease, NewSession,
-    Remint, Rotation, Scope, SessionStore, StoreError, StoreErrorKind, StoreInfo, Swap, Swept,
-    TicketEpochs, Touch,
+    Polled, Remint, Rotation, Scope, SessionStore, StoreError, StoreErrorKind, StoreInfo, Swap,
+    Swept, TicketEpochs, Touch,
 };
 use crate::scheme::{
-    By, Clock, EndReason, Epochs, Guid, Label, SessionRow, Snapshot, UserId, UserState, elapsed,
-    to_micros,
+    By, Clock, EndReason, Epochs, Guid, Label, SessionRow, Snapshot, UserId, UserState, to_micros,
 };
 
 const SHARDS: usize = 64;
@@ -49,6 +51,8 @@ struct Inner {
     shards: Vec<Shard>,
     global_epoch: AtomicI64,
     journal: Mutex<Journal>,
+    /// Told of each entry of the journal, without its lock.
+    journalled: Arc<Notify>,
     /// One sweep at a time.
     sweeping: AtomicBool,
     next_to_sweep: AtomicUsize,
@@ -62,12 +66,6 @@ struct UserSessions {
     rows: HashMap<Guid, SessionRow>,
 }
 
-#[derive(Default)]
-struct Journal {
-    last_seq: u64,
-    entries: VecDeque<JournalEntry>,
-}
-
 impl MemoryStore {
     /// An empty store on the machine's clock.
     pub fn new() -> Self {
@@ -78,7 +76,8 @@ impl MemoryStore {
     pub fn with_clock(clock: Clock) -> Self {
         let global_epoch = AtomicI64::new(to_micros(clock.now()));
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        let (hasher, journal) = (RandomState::new(), Mutex::default());
+        let (hasher, journal) = (RandomState::new(), Journal::default());
+        let (journalled, journal) = (journal.written(), Mutex::new(journal));
         let (sweeping, next_to_sweep) = (AtomicBool::new(false), AtomicUsize::new(0));
         Self {
             inner: Arc::new(Inner {
@@ -87,6 +86,7 @@ impl MemoryStore {
                 shards,
                 global_epoch,
                 journal,
+                journalled,
                 sweeping,
                 next_to_sweep,
             }),
@@ -183,27 +183,6 @@ impl Default for MemoryStore {
 impl std::fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MemoryStore").finish_non_exhaustive()
-    }
-}
-
-impl Journal {
-    fn write(
-        &mut self,
-        user: Option<&UserId>,
-        guid: Option<Guid>,
-        (reason, by): (EndReason, &By),
-        at: SystemTime,
-    ) {
-        self.last_seq += 1;
-        self.entries.push_back(JournalEntry {
-            seq: self.last_seq,
-            id: Uuid::new_v4(),
-            user: user.cloned(),
-            guid,
-            reason,
-            by: by.clone(),
-            at,
-        });
     }
 }
 
@@ -367,19 +346,38 @@ impl SessionStore for MemoryStore {
     }
 
     async fn lease(&self) -> Result<Lease, StoreError> {
-        Ok(Lease::default())
+        Ok(self.journal_lock().lease())
     }
 
     async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
-        let journal = self.journal_lock();
-        let entries = journal.entries.iter().filter(|entry| entry.seq > after).take(limit);
-        Ok(JournalPage { last_seq: journal.last_seq, entries: entries.cloned().collect() })
+        Ok(self.journal_lock().page(after, limit))
+    }
+
+    async fn poll(&self, after: Option<u64>, limit: usize) -> Result<Polled, StoreError> {
+        Ok(self.journal_lock().poll(after, limit))
+    }
+
+    async fn raise_lease(&self, to: Duration) -> Result<Lease, StoreError> {
+        let mut journal = self.journal_lock();
+        let now = self.now();
+        Ok(journal.raise_lease(to, now))
+    }
+
+    async fn lower_given(&self, to: Duration) -> Result<Lease, StoreError> {
+        Ok(self.journal_lock().lower_given(to))
+    }
+
+    async fn lower_waited(&self, seen: Lease) -> Result<bool, StoreError> {
+        Ok(self.journal_lock().lower_waited(seen))
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        // It hears of what is written from this call on, not only from its first poll on.
+        self.inner.journalled.notified()
     }
 
     async fn history(&self, user: &UserId, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
-        let journal = self.journal_lock();
-        let concerns = |entry: &&JournalEntry| entry.user.as_ref().is_none_or(|of| of == user);
-        Ok(journal.entries.iter().rev().filter(concerns).take(limit).cloned().collect())
+        Ok(self.journal_lock().about(user, limit))
     }
 
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {
@@ -397,16 +395,8 @@ impl SessionStore for MemoryStore {
             // A shard of many users takes a while: other tasks come between.
             tokio::task::yield_now().await;
         }
-        let mut journal = self.journal_lock();
         let now = self.now();
-        while swept.journal < limit
-            && journal.entries.len() > 1
-            && journal.entries.front().is_some_and(|old| elapsed(old.at, now) > JournalEntry::KEPT)
-        {
-            journal.entries.pop_front();
-            swept.journal += 1;
-        }
-        drop(journal);
+        swept.journal = self.journal_lock().forget_old(now, limit);
         drop(turn);
         Ok(swept)
     }

@@ -1,0 +1,185 @@
+//! A verification that is answered from memory, revocation included, beside `jsonwebtoken::decode`
+//! alone: ten thousand and a million sessions, each of them looked at in no order.
+//!
+//! ```sh
+//! cargo bench -p logout-all --bench cached
+//! ```
+//!
+//! Only ratios within one run say anything. Both are given another token each time, at hand as it is
+//! when a request was just read; what is known of it is not. An entry lasts ten seconds: all are
+//! filled just before.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may panic")]
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use divan::{Bencher, black_box};
+use jsonwebtoken::{DecodingKey, Validation, decode};
+use logout_all::{
+    ClientInfo, Keys, MemoryStore, Mode, Sessions, StoreError, UserDirectory, UserId, UserState,
+    Verified,
+};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+
+const ISSUER: &str = "https://app.example";
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+const MANY: [usize; 2] = [10_000, 1_000_000];
+const SAMPLES: u32 = 1500;
+const SIZE: u32 = 100;
+const LOOKS: u32 = SAMPLES * SIZE;
+
+fn main() {
+    divan::main();
+}
+
+/// What an application without this library would read: every claim of ours, typed.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what is read is dropped")]
+struct Claims {
+    sub: String,
+    iat: u64,
+    exp: u64,
+    auth_time: u64,
+    guid: String,
+    #[serde(rename = "refTokID")]
+    ref_tok_id: String,
+    role: String,
+}
+
+/// The application's own claims.
+#[derive(Serialize)]
+struct Role {
+    role: &'static str,
+}
+
+#[divan::bench(args = MANY, sample_count = SAMPLES, sample_size = SIZE)]
+fn decoded_by_jsonwebtoken(bencher: Bencher, sessions: usize) {
+    let key = DecodingKey::from_secret(SECRET);
+    let mut validation = Validation::new(jsonwebtoken::Algorithm::HS256);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+    validation.leeway = 0;
+    let node = Node::of(sessions);
+    let mut order = Order::new(sessions);
+    bencher
+        .with_inputs(|| node.tokens[order.next()].clone())
+        .bench_local_refs(|token| decode::<Claims>(black_box(token), &key, &validation).unwrap());
+}
+
+#[divan::bench(args = MANY, sample_count = SAMPLES, sample_size = SIZE)]
+fn verified_from_memory(bencher: Bencher, sessions: usize) {
+    let node = Node::of(sessions);
+    node.warm();
+    let mut order = Order::new(sessions);
+    let asked = node.asked.load(Ordering::Relaxed);
+    bencher
+        .with_inputs(|| node.tokens[order.next()].clone())
+        .bench_local_refs(|token| node.at_once(black_box(token)));
+    assert_eq!(node.asked.load(Ordering::Relaxed) - asked, 0, "so many asked the store");
+    let state = node.sessions.cache_state().unwrap();
+    println!("{state:?}: {} bytes each", state.bytes / state.entries);
+}
+
+struct Node {
+    runtime: Runtime,
+    sessions: Sessions,
+    tokens: Vec<String>,
+    /// How often the store was asked.
+    asked: Arc<AtomicU64>,
+}
+
+/// Counts: a directory is asked with each read of the store.
+struct Asked(Arc<AtomicU64>);
+
+impl UserDirectory for Asked {
+    async fn find(&self, _: &UserId) -> Result<UserState, StoreError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(UserState::Active(None))
+    }
+}
+
+impl Node {
+    /// The same for both: a million logins take a while.
+    fn of(sessions: usize) -> &'static Self {
+        static NODES: LazyLock<Mutex<Vec<&'static Node>>> = LazyLock::new(Mutex::default);
+        let mut nodes = NODES.lock().unwrap();
+        if let Some(node) = nodes.iter().find(|node| node.tokens.len() == sessions) {
+            return node;
+        }
+        let node = Box::leak(Box::new(Self::start(sessions)));
+        nodes.push(node);
+        node
+    }
+
+    fn start(sessions: usize) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let asked = Arc::new(AtomicU64::new(0));
+        let (sessions, tokens) = runtime.block_on(async {
+            let keys = Keys::hs256(SECRET).unwrap();
+            let mode = Mode::cached()
+                .lease(Duration::from_secs(5))
+                .most_entries(sessions * 2)
+                .most_bytes(4 << 30);
+            let builder = Sessions::builder(MemoryStore::new(), keys, ISSUER).mode(mode);
+            let node = builder.users(Asked(asked.clone())).build().await.unwrap();
+            let mut tokens = Vec::with_capacity(sessions);
+            for user in 0..sessions {
+                let ticket = node.begin_login(Some(user)).await.unwrap();
+                let login =
+                    node.login(ticket, ClientInfo::default(), &Role { role: "editor" }).await;
+                tokens.push(login.unwrap().issued.token.expose().to_owned());
+            }
+            (node, tokens)
+        });
+        Self { runtime, sessions, tokens, asked }
+    }
+
+    /// Fills the cache, and last those that are looked at first: a million take a while.
+    fn warm(&self) {
+        let mut order = Order::new(self.tokens.len());
+        (0..LOOKS).for_each(|_| _ = order.next());
+        self.runtime.block_on(async {
+            for _ in &self.tokens {
+                self.sessions.verify(self.tokens[order.next()].as_bytes()).await.unwrap();
+            }
+        });
+    }
+
+    /// What a verification that waits for nothing answers.
+    fn at_once(&self, token: &str) -> Verified {
+        let verification = pin!(self.sessions.verify(token.as_bytes()));
+        match verification.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer.unwrap(),
+            Poll::Pending => panic!("it waits for something"),
+        }
+    }
+}
+
+/// Each once, in no order.
+struct Order {
+    at: usize,
+    of: usize,
+}
+
+impl Order {
+    fn new(of: usize) -> Self {
+        Self { at: 0, of }
+    }
+
+    fn next(&mut self) -> usize {
+        // A prime that divides neither length: each comes once before one comes again.
+        self.at = (self.at + 611_953) % self.of;
+        self.at
+    }
+}

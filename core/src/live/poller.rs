@@ -1,0 +1,233 @@
+//! The task that polls the journal: four times a lease, when somebody says that there is news, and in
+//! strict mode only while something open wants it (`docs/consistency.md`, "Poll").
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+};
+
+use super::{
+    follower::{Applied, Follower},
+    moment::Moment,
+};
+use crate::{
+    events::{Event, Events},
+    store::{DynStore, StoreError, StoreErrorKind},
+};
+
+/// How often a node in strict mode polls.
+const STRICT: Duration = Duration::from_millis(500);
+/// So many polls are under way at most: one that is lost does not hold up the next.
+const UNDER_WAY: usize = 4;
+/// Polls that nobody waited for the next tick with are at least this far apart.
+const APART: Duration = Duration::from_millis(10);
+/// As often whatever follows the journal is told to look for itself, while that cannot be read.
+const UNREADABLE: Duration = Duration::from_secs(5);
+/// How often a part of the cache is looked through.
+const PURGE: Duration = Duration::from_millis(125);
+
+/// What is looked through for entries that are good for nothing any more.
+pub(crate) trait Purges: Send + Sync {
+    fn purge(&self, now: Moment);
+}
+
+pub(super) struct Poller {
+    pub(super) follower: Arc<Follower>,
+    pub(super) cache: Option<Arc<dyn Purges>>,
+    pub(super) store: Arc<dyn DynStore>,
+    pub(super) events: Events,
+}
+
+/// What one round knows.
+struct Round {
+    under_way: JoinSet<Outcome>,
+    /// When to poll before the next tick.
+    early: Option<Instant>,
+    last_sent: Instant,
+    /// When the journal was last read, or its followers were told that it cannot be.
+    last_news: Instant,
+    held: Hold,
+    error: Option<StoreError>,
+}
+
+type Outcome = Result<Applied, StoreError>;
+
+/// Whether the lease was seen running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    NotYet,
+    Running,
+    Lost,
+}
+
+impl Poller {
+    /// For ever; the caller drops the future to stop.
+    pub(super) async fn run(self) {
+        loop {
+            if self.is_strict() {
+                self.follower.wanting().until_wanted().await;
+            }
+            self.follower.forget();
+            self.follow().await;
+        }
+    }
+
+    fn is_strict(&self) -> bool {
+        self.follower.lease().is_zero()
+    }
+
+    /// Polls, in strict mode until nobody wants it any more.
+    async fn follow(&self) {
+        let every = if self.is_strict() { STRICT } else { self.follower.lease() / 4 };
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut purges = interval(PURGE);
+        purges.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut woken = self.store.woken();
+        let mut round = Round::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(outcome) = round.under_way.join_next() => {
+                    round.came_back(outcome.unwrap_or_else(|why| Err(panicked(why))));
+                }
+                _ = ticks.tick() => {
+                    if self.is_strict() && !self.follower.wanting().is_wanted() {
+                        return;
+                    }
+                    self.send(&mut round);
+                }
+                () = woken.as_mut() => {
+                    woken = self.store.woken();
+                    round.poll_early();
+                }
+                () = due(round.early) => {
+                    round.early = None;
+                    self.send(&mut round);
+                }
+                _ = purges.tick(), if self.cache.is_some() => {
+                    self.cache.iter().for_each(|cache| cache.purge(Moment::now()));
+                }
+            }
+            self.look_around(&mut round);
+        }
+    }
+
+    fn send(&self, round: &mut Round) {
+        // A newcomer asks once: the answer is the beginning of all that follows.
+        let most = if self.follower.knows_nothing() { 1 } else { UNDER_WAY };
+        if round.under_way.len() >= most {
+            return;
+        }
+        round.last_sent = Instant::now();
+        let (follower, store) = (self.follower.clone(), self.store.clone());
+        round.under_way.spawn(async move { poll(&follower, &*store).await });
+    }
+
+    /// Tells what became of the lease, and of the journal.
+    fn look_around(&self, round: &mut Round) {
+        let runs = self.follower.held().runs_at(Moment::now());
+        match (round.held, runs) {
+            (Hold::NotYet, true) => round.held = Hold::Running,
+            (Hold::Running, false) => {
+                round.held = Hold::Lost;
+                self.events.tell(&Event::LeaseLost { error: round.error.clone() });
+            }
+            (Hold::Lost, true) => {
+                round.held = Hold::Running;
+                self.events.tell(&Event::LeaseBack);
+            }
+            (Hold::NotYet | Hold::Lost, false) | (Hold::Running, true) => {}
+        }
+        if round.last_news.elapsed() >= UNREADABLE {
+            round.last_news = Instant::now();
+            self.follower.unreadable();
+        }
+    }
+}
+
+impl Round {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            under_way: JoinSet::new(),
+            early: None,
+            last_sent: now.checked_sub(APART).unwrap_or(now),
+            last_news: now,
+            held: Hold::NotYet,
+            error: None,
+        }
+    }
+
+    fn came_back(&mut self, outcome: Outcome) {
+        match outcome {
+            Ok(applied) => {
+                self.error = None;
+                self.last_news = Instant::now();
+                if matches!(
+                    applied,
+                    Applied::More | Applied::Anew | Applied::Empty | Applied::Unleased
+                ) {
+                    self.poll_early();
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the journal could not be read");
+                self.error = Some(error);
+            }
+        }
+    }
+
+    fn poll_early(&mut self) {
+        self.early.get_or_insert((self.last_sent + APART).max(Instant::now()));
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One poll: a statement of its own, whose answer is applied here, in the task that reads it.
+async fn poll(follower: &Follower, store: &dyn DynStore) -> Outcome {
+    let poll = follower.poll();
+    let limit = limit(follower.lease());
+    let asked = async {
+        // Before anything is sent: what the answer does not tell was committed later.
+        let sent_at = Moment::now();
+        let polled = store.poll(poll.after(), follower.limit()).await?;
+        Ok(follower.apply(poll, sent_at, &polled))
+    };
+    let applied = within(limit, asked).await?;
+    if matches!(applied, Applied::Empty | Applied::Unleased) {
+        // It writes an entry to know, where there is none. The lengths are there already, unless the
+        // store lost them; the polls that are sent from now on are given them.
+        within(limit, store.raise_lease(follower.lease())).await?;
+    }
+    Ok(applied)
+}
+
+/// An answer that takes longer than the lease is no use to it.
+fn limit(lease: Duration) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(2);
+    if lease.is_zero() { LONGEST } else { lease.clamp(Duration::from_millis(250), LONGEST) }
+}
+
+async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout(limit, asked).await.unwrap_or_else(|_| {
+        let message = format!("the journal did not answer within {limit:?}");
+        Err(StoreError::new(StoreErrorKind::TimedOut, message))
+    })
+}
+
+fn panicked(why: tokio::task::JoinError) -> StoreError {
+    let message = "a poll of the journal panicked";
+    StoreError::new(StoreErrorKind::Stopped, message).with_cause(why)
+}

@@ -1,0 +1,93 @@
+//! "the logout waits that long, counted from the confirmation, plus 1 % and 5 ms for clocks that run
+//! apart, before it reports success, **also when it found nothing to end**".
+
+use std::time::{Duration, Instant};
+
+use logout_all::{By, EndReason, Guid, SessionStore, store::Lease};
+
+use super::{Door, LEASE, Node, cached, user};
+
+const MARGIN: Duration = Duration::from_millis(5);
+
+fn settle(lease: Duration) -> Duration {
+    lease + lease / 100 + MARGIN
+}
+
+async fn logout(node: &Node) -> Duration {
+    let begun = Instant::now();
+    let (ada, reason) = (user("ada"), EndReason::Logout);
+    let ended = node.sessions.logout_device(&ada, Guid::random(), reason, By::Application).await;
+    assert!(ended.unwrap().guids.is_empty(), "there is nothing to end");
+    begun.elapsed()
+}
+
+/// Every operation that settles waits, also one that ends nothing; and a node in strict mode waits
+/// for those of others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_waits_for_the_leases_that_may_run() {
+    let door = Door::default();
+    let strict = Node::start_with(&door, |builder| builder).await;
+    assert!(logout(&strict).await < LEASE, "no node has asked for cached mode");
+    let node = Node::start(&door).await;
+    for node in [&strict, &node] {
+        assert!(logout(node).await >= settle(LEASE));
+        let begun = Instant::now();
+        node.sessions.user_changed("ada", By::Application).await.unwrap();
+        assert!(begun.elapsed() >= settle(LEASE), "user_changed");
+        let begun = Instant::now();
+        node.sessions.settled(&user("ada")).await.unwrap();
+        assert!(begun.elapsed() >= settle(LEASE), "settled");
+        let begun = Instant::now();
+        node.sessions.logout_everyone(EndReason::Everyone, By::Application).await.unwrap();
+        assert!(begun.elapsed() >= settle(LEASE), "logout_everyone");
+    }
+    // Eviction, rotation and sweep do not.
+    let (_, token) = node.sign_in("ada").await;
+    let begun = Instant::now();
+    node.sessions.renew(&token, logout_all::ClientInfo::default()).await.unwrap();
+    node.sessions.sweep(10).await.unwrap();
+    assert!(begun.elapsed() < LEASE, "{:?}", begun.elapsed());
+}
+
+/// A node with a longer lease joins: every logout waits for it from then on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_longest_lease_is_waited_for() {
+    let door = Door::default();
+    let node = Node::start(&door).await;
+    let longer = LEASE * 2;
+    let _joins = Node::start_with(&door, |b| b.mode(cached().lease(longer))).await;
+    assert!(logout(&node).await >= settle(longer));
+}
+
+/// "Lowering is an operator's command: it lowers the first, waits the old second plus the margin,
+/// then lowers the second in an UPDATE that does nothing if anything was raised since."
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_lowered_in_two_halves() {
+    let door = Door::default();
+    let node = Node::start_with(&door, |b| b.mode(cached().lease(LEASE * 2))).await;
+    let lowered = Lease { given: LEASE, waited: LEASE };
+
+    let begun = Instant::now();
+    let lowering = {
+        let sessions = node.sessions.clone();
+        tokio::spawn(async move { sessions.lower_lease(LEASE).await })
+    };
+    tokio::time::sleep(LEASE).await;
+    let half = Lease { given: LEASE, waited: LEASE * 2 };
+    assert_eq!(door.store.lease().await.unwrap(), half, "leases of the old length may run");
+    assert!(logout(&node).await >= settle(LEASE * 2));
+    assert_eq!(lowering.await.unwrap().unwrap(), lowered);
+    assert!(begun.elapsed() >= settle(LEASE * 2));
+    assert!(logout(&node).await >= settle(LEASE));
+
+    // A node that asks for the longer one meanwhile has it.
+    door.store.raise_lease(LEASE * 2).await.unwrap();
+    let lowering = {
+        let sessions = node.sessions.clone();
+        tokio::spawn(async move { sessions.lower_lease(LEASE).await })
+    };
+    tokio::time::sleep(LEASE / 2).await;
+    door.store.raise_lease(LEASE * 2).await.unwrap();
+    let raised = Lease { given: LEASE * 2, waited: LEASE * 2 };
+    assert_eq!(lowering.await.unwrap().unwrap(), raised);
+}
