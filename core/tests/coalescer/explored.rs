@@ -88,7 +88,7 @@ where
     T: 'static,
 {
     let explored = catch_unwind(AssertUnwindSafe(|| explore(USUAL, play)));
-    let payload = explored.expect_err("the broken twin passed");
+    let Err(payload) = explored else { panic!("the broken twin passed") };
     let told = payload.downcast_ref::<String>().cloned().unwrap_or_default();
     assert!(told.contains(of), "convicted of something else: {told}");
 }

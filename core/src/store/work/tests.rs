@@ -29,14 +29,14 @@ fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
 }
 
-fn nobody() -> LookupAnswer {
+fn nobody() -> Snapshot {
     let epochs = Epochs { user: 0, global: 0 };
-    Ok(Snapshot { now: from_micros(0), epochs, row: None, user: UserState::NotAsked })
+    Snapshot { now: from_micros(0), epochs, row: None, user: UserState::NotAsked }
 }
 
 fn answer_all(batch: LookupBatch) {
     for asked in batch {
-        asked.answer(nobody());
+        asked.answer(Ok(nobody()));
     }
 }
 
