@@ -31,7 +31,8 @@ pub(crate) struct Background {
     runtime: Handle,
     /// The tasks end when this is dropped.
     stop: Mutex<Option<watch::Sender<()>>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Closed once all of them have ended.
+    ended: watch::Receiver<()>,
 }
 
 /// What follows the journal.
@@ -79,8 +80,8 @@ impl Background {
                 }
             })
         });
-        let (stop, tasks) = (Mutex::new(Some(stop)), Mutex::new(tasks));
-        Self { touches, follower, open, runtime, stop, tasks }
+        let ended = joined(&runtime, tasks);
+        Self { touches, follower, open, runtime, stop: Mutex::new(Some(stop)), ended }
     }
 
     pub(crate) fn touches(&self) -> &Touches {
@@ -99,16 +100,26 @@ impl Background {
         &self.runtime
     }
 
-    /// Stops the tasks and waits until what waited is written down (5 s at most). Once stopped it
-    /// does nothing more.
+    /// Stops the tasks and waits until what waited is written down (5 s at most), as does whoever
+    /// calls it meanwhile. Once stopped it does nothing more.
     pub(crate) async fn shutdown(&self) {
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        // Nothing is ever sent: it ends when the other side is dropped.
+        let _ = self.ended.clone().changed().await;
+    }
+}
+
+/// What is closed once all of these tasks have ended.
+fn joined(runtime: &Handle, tasks: Vec<JoinHandle<()>>) -> watch::Receiver<()> {
+    let (running, ended) = watch::channel(());
+    runtime.spawn(async move {
         for task in tasks {
             // A task that panicked has logged it; there is nothing left to stop.
             let _ = task.await;
         }
-    }
+        drop(running);
+    });
+    ended
 }
 
 /// Writes one line of the activity down, whatever the store does.

@@ -58,7 +58,7 @@ pub struct Bounds {
 pub enum Refused {
     /// Too many callers waited already.
     Full,
-    /// Nobody works any more, or whoever did dropped the question.
+    /// Nobody works any more, or whoever did dropped the question, as by a panic.
     Stopped,
 }
 

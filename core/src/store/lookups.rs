@@ -1,11 +1,18 @@
 //! The lookups of a store whose queries are worth sharing: coalesced, each caller with a deadline
 //! and a failure of its own. For authors of stores.
 
-use std::time::Duration;
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
 
 use super::{
     StoreError, StoreErrorKind,
-    coalesce::{Batches, Bounds, Callers, Refused},
+    coalesce::{Batch, Batches, Bounds, Callers, Refused},
+    work::{self, Pace},
 };
 use crate::scheme::{Guid, Snapshot, UserId};
 
@@ -20,6 +27,8 @@ pub struct Lookups {
     callers: Callers<LookupAsked, LookupAnswer>,
     limit: Duration,
     store: &'static str,
+    /// Somebody was refused, and since then there was no time with room for many.
+    overloaded: AtomicBool,
 }
 
 impl Lookups {
@@ -34,7 +43,25 @@ impl Lookups {
         together: usize,
     ) -> (Self, Batches<LookupAsked, LookupAnswer>) {
         let (callers, batches) = Callers::new(Bounds { waiting: Self::WAITING, together });
-        (Self { callers, limit, store }, batches)
+        (Self { callers, limit, store, overloaded: AtomicBool::new(false) }, batches)
+    }
+
+    /// The same, and `answer` answers the batches at that pace, on that runtime, until this is
+    /// dropped. Whatever a batch leaves unanswered is refused: at its end, after the limit, and by
+    /// a panic, which is logged and stops nothing else.
+    pub fn answered<Answering>(
+        store: &'static str,
+        limit: Duration,
+        pace: Pace,
+        runtime: &Handle,
+        answer: impl Fn(Batch<LookupAsked, LookupAnswer>) -> Answering + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        Answering: Future<Output = ()> + Send + 'static,
+    {
+        let (lookups, batches) = Self::new(store, limit, pace.together);
+        work::start(store, limit, pace, runtime, &batches, &answer);
+        lookups
     }
 
     /// The answer of a query that is sent after this call.
@@ -42,23 +69,47 @@ impl Lookups {
     /// # Errors
     /// What the query failed with; [`StoreErrorKind::TimedOut`] after the limit;
     /// [`StoreErrorKind::Unavailable`] at once if too many wait; [`StoreErrorKind::Stopped`] if
-    /// nobody queries any more.
+    /// nobody queries any more, or the query was dropped.
     pub async fn lookup(&self, user: &UserId, guid: Guid) -> LookupAnswer {
-        let Self { callers, limit, store } = self;
+        let Self { callers, limit, store, .. } = self;
         let refusal = |kind, why: String| Err(StoreError::new(kind, why));
         let asked = callers.ask((user.clone(), guid));
         match tokio::time::timeout(*limit, asked).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(answer)) => {
+                self.end_of_overload();
+                answer
+            }
             Ok(Err(Refused::Full)) => {
+                self.overload();
                 refusal(StoreErrorKind::Unavailable, format!("too many lookups wait for {store}"))
             }
             Ok(Err(Refused::Stopped)) => {
-                refusal(StoreErrorKind::Stopped, format!("the lookups in {store} were stopped"))
+                let why = format!("the lookups in {store} were stopped, or the query was dropped");
+                refusal(StoreErrorKind::Stopped, why)
             }
             Err(_) => {
                 let why = format!("{store} answered no lookup within {limit:?}");
                 refusal(StoreErrorKind::TimedOut, why)
             }
+        }
+    }
+
+    /// Told once, and not to each who is refused.
+    fn overload(&self) {
+        if !self.overloaded.swap(true, Ordering::Relaxed) {
+            let (store, waiting) = (self.store, Self::WAITING);
+            tracing::warn!(store, waiting, "lookups are refused: too many wait for the store");
+        }
+    }
+
+    /// Half of the room is free again.
+    fn end_of_overload(&self) {
+        // The flag is looked at first: it costs the usual lookup no lock.
+        if self.overloaded.load(Ordering::Relaxed)
+            && self.callers.waiting() <= Self::WAITING / 2
+            && self.overloaded.swap(false, Ordering::Relaxed)
+        {
+            tracing::info!(store = self.store, "lookups are answered again");
         }
     }
 }

@@ -13,6 +13,7 @@ mod memory;
 mod port;
 mod sync;
 mod words;
+mod work;
 
 pub use directory::{NoUsers, UserDirectory, Users};
 pub(crate) use erased::{DynDirectory, DynStore, erase, erase_directory};
@@ -25,3 +26,4 @@ pub use words::{
     Admission, Confirm, DeviceRows, Ended, Ending, Inserted, JournalOrder, Lease, NewSession,
     Remint, RemintOf, Rotation, Scope, StoreInfo, Swap, Swept, TicketEpochs, Touch,
 };
+pub use work::Pace;

@@ -18,7 +18,7 @@ use shuttle::{
 
 use crate::{
     coalesce::{Batches, Bounds, Callers, Refused},
-    subject::{JoinsWhatWasSent, Seen, Subject},
+    subject::{JoinsWhatWasSent, Seen, Subject, TakesOthersAlong},
 };
 
 /// What a run is made of.
@@ -47,13 +47,13 @@ enum Outcome {
 /// caller who does not give up is answered.
 #[test]
 fn no_answer_is_older_than_its_question() {
-    explore(USUAL, play::<Callers<u8, Seen>>);
+    explore(USUAL, nobody_is_refused::<Callers<u8, Seen>>);
 }
 
 #[test]
 fn no_answer_is_older_with_two_workers_and_small_batches() {
     let bounds = Bounds { together: 1, ..ROOMY };
-    explore(Scene { workers: 2, bounds, ..USUAL }, play::<Callers<u8, Seen>>);
+    explore(Scene { workers: 2, bounds, ..USUAL }, nobody_is_refused::<Callers<u8, Seen>>);
 }
 
 /// A refusal of the newest hurts none of those who wait.
@@ -75,10 +75,29 @@ fn whoever_waits_for_a_worker_that_is_gone_is_told() {
 /// The explorer would have found it.
 #[test]
 fn a_twin_that_joins_what_was_sent_is_convicted() {
-    let explored = catch_unwind(AssertUnwindSafe(|| explore(USUAL, play::<JoinsWhatWasSent>)));
-    let payload = explored.expect_err("the broken twin passed");
+    convicted(play::<JoinsWhatWasSent>, "older than its question");
+}
+
+#[test]
+fn a_twin_whose_callers_take_others_along_is_convicted() {
+    convicted(nobody_is_refused::<TakesOthersAlong>, "refused though there was room");
+}
+
+fn convicted<T>(play: fn(Scene) -> T, of: &str)
+where
+    T: 'static,
+{
+    let explored = catch_unwind(AssertUnwindSafe(|| explore(USUAL, play)));
+    let Err(payload) = explored else { panic!("the broken twin passed") };
     let told = payload.downcast_ref::<String>().cloned().unwrap_or_default();
-    assert!(told.contains("older than its question"), "convicted of something else: {told}");
+    assert!(told.contains(of), "convicted of something else: {told}");
+}
+
+/// Where there is room and somebody works: every caller who does not give up is answered.
+fn nobody_is_refused<S: Subject>(scene: Scene) {
+    let outcomes = play::<S>(scene);
+    let refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
+    assert!(!refused, "refused though there was room: {outcomes:?}");
 }
 
 /// Runs the scene under two ways of drawing schedules: evenly, and with few preemptions, which

@@ -1,5 +1,5 @@
 //! A schedule explorer on the coalescer: random schedules of callers, workers and endings, with the
-//! one law that matters, and everybody is answered. A broken twin must be convicted by it.
+//! one law that matters, and everybody is answered. A broken twin must be convicted by each.
 //!
 //! The file under test is compiled here once more, with the explorer's lock in the place of the
 //! standard one: so every step between two holders of the lock is a step that the explorer orders.

@@ -1,4 +1,4 @@
-//! What is explored: the coalescer, and its twin that is broken in one thing.
+//! What is explored: the coalescer, and its twins that are broken in one thing each.
 
 use std::{collections::HashMap, future::Future};
 
@@ -79,6 +79,54 @@ impl Subject for JoinsWhatWasSent {
                 let _ = caller.send(seen);
             }
             asked.answer(seen);
+        }
+    }
+}
+
+/// The other one: who gives up takes along who asked the same.
+pub(crate) struct TakesOthersAlong {
+    callers: Callers<u8, Seen>,
+    /// Dropped, they take their caller along.
+    ties: Ties,
+}
+
+type Ties = Mutex<HashMap<u8, Vec<oneshot::Sender<()>>>>;
+
+impl Subject for TakesOthersAlong {
+    fn new(bounds: Bounds) -> (Self, Batches<u8, Seen>) {
+        let (callers, batches) = Callers::new(bounds);
+        (Self { callers, ties: Mutex::default() }, batches)
+    }
+
+    async fn ask(&self, question: u8) -> Result<Seen, Refused> {
+        let (tie, taken_along) = oneshot::channel();
+        self.ties.lock().unwrap().entry(question).or_default().push(tie);
+        let mut leaving = Leaving { ties: &self.ties, question, gives_up: true };
+        let answer = tokio::select! {
+            biased;
+            answer = self.callers.ask(question) => answer,
+            _ = taken_along => Err(Refused::Stopped),
+        };
+        leaving.gives_up = false;
+        answer
+    }
+
+    fn waiting(&self) -> usize {
+        self.callers.waiting()
+    }
+}
+
+struct Leaving<'a> {
+    ties: &'a Ties,
+    question: u8,
+    gives_up: bool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if self.gives_up {
+            let taken_along = self.ties.lock().unwrap().remove(&self.question);
+            drop(taken_along);
         }
     }
 }

@@ -5,7 +5,7 @@ use jsonwebtoken::get_current_timestamp;
 use crate::{
     dice::Dice,
     draft::{Draft, Members, quoted, uuid},
-    keys::{AUDIENCE, ISSUER},
+    keys::{AUDIENCE, ISSUER, LEEWAY},
 };
 
 /// Changes the claims once.
@@ -144,18 +144,21 @@ fn time_in_another_form(dice: &mut Dice, payload: &mut Members) {
 fn time_of_another_day(dice: &mut Dice, payload: &mut Members) {
     let now = get_current_timestamp();
     let issued_at: u64 = payload.get("iat").and_then(|text| text.parse().ok()).unwrap_or(now);
-    let (name, time) = match dice.below(8) {
+    let (name, time) = match dice.below(11) {
         0 => ("exp", issued_at),
         1 => ("exp", issued_at.saturating_sub(dice.roll() % 100)),
         2 => ("exp", now),
         3 => ("exp", now + 1),
         4 => ("exp", now - 1),
-        5 => ("iat", now + dice.roll() % 10_000_000),
-        6 => ("iat", 0),
+        5 => ("exp", now - LEEWAY),
+        6 => ("exp", now - LEEWAY + 1),
+        7 => ("exp", now - LEEWAY - 1),
+        8 => ("iat", now + dice.roll() % 10_000_000),
+        9 => ("iat", 0),
         _ => ("auth_time", now + dice.roll() % 10_000_000),
     };
-    if name == "exp" && time >= now - 1 {
-        payload.set("iat", (now - 10).to_string());
+    if name == "exp" && time >= now - LEEWAY - 1 {
+        payload.set("iat", (time - 10).to_string());
     }
     payload.set(name, time.to_string());
 }

@@ -13,12 +13,13 @@ use crate::{
     claims::CLAIMS,
     json::Json,
     keys::{self, AUDIENCE, ISSUER, Key},
-    rules::{AT_ITS_END, Audience, CLASSES, Seen},
+    rules::{AFTER_LEEWAY, AT_ITS_END, Audience, CLASSES, Seen},
 };
 
-/// Both judges, for one of the algorithms.
+/// Both judges, for one of the algorithms, and with the same leeway on `exp`.
 pub(crate) struct Judges {
     keys: Vec<Key>,
+    leeway: u64,
     without_audience: TokenCodec,
     with_audience: TokenCodec,
 }
@@ -47,11 +48,11 @@ struct Claims {
 }
 
 impl Judges {
-    pub(crate) fn new(own: usize) -> Self {
+    pub(crate) fn new(own: usize, leeway: u64) -> Self {
         let keys = keys::all();
-        let without_audience = keys::codec(&keys[own], &keys, None);
-        let with_audience = keys::codec(&keys[own], &keys, Some(AUDIENCE));
-        Self { keys, without_audience, with_audience }
+        let without_audience = keys::codec(&keys[own], &keys, None, leeway);
+        let with_audience = keys::codec(&keys[own], &keys, Some(AUDIENCE), leeway);
+        Self { keys, leeway, without_audience, with_audience }
     }
 
     pub(crate) fn keys(&self) -> &[Key] {
@@ -100,8 +101,8 @@ impl Judges {
         match (fresh, in_time) {
             (true, true) => Judgement::Taken,
             (false, false) => Judgement::Refused,
-            (false, true) if opened.claims.expires_at == now => {
-                Judgement::Stricter(vec![AT_ITS_END])
+            (false, true) if opened.claims.expires_at + self.leeway == now => {
+                Judgement::Stricter(vec![if self.leeway == 0 { AT_ITS_END } else { AFTER_LEEWAY }])
             }
             _ => panic!("fresh to us: {fresh}, in time to jsonwebtoken: {in_time}, {}", shown()),
         }
@@ -121,7 +122,7 @@ impl Judges {
         }
         validation.validate_nbf = true;
         validation.validate_exp = exp == Exp::Validated;
-        validation.leeway = 0;
+        validation.leeway = self.leeway;
         jsonwebtoken::decode(token, &key.theirs, &validation).ok()
     }
 }

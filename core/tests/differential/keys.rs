@@ -19,6 +19,9 @@ use logout_all::token::{Algorithm, Keys, SigningKey, TokenCodec};
 pub(crate) const ISSUER: &str = "https://app.example";
 pub(crate) const AUDIENCE: &str = "api";
 
+/// Half of the tokens are judged with none, and half with these seconds after `exp`.
+pub(crate) const LEEWAY: u64 = 60;
+
 /// A key file that was made for tests.
 macro_rules! pem {
     ($name:literal) => {
@@ -112,8 +115,9 @@ pub(crate) fn public_bytes(keys: &[Key]) -> Vec<Vec<u8>> {
 }
 
 /// Signs with one, verifies with all.
-pub(crate) fn codec(own: &Key, all: &[Key], audience: Option<&str>) -> TokenCodec {
-    TokenCodec::new(ring(&own.ours, all), ISSUER, audience, Duration::ZERO).unwrap()
+pub(crate) fn codec(own: &Key, all: &[Key], audience: Option<&str>, leeway: u64) -> TokenCodec {
+    let leeway = Duration::from_secs(leeway);
+    TokenCodec::new(ring(&own.ours, all), ISSUER, audience, leeway).unwrap()
 }
 
 fn ring(own: &SigningKey, all: &[Key]) -> Keys {

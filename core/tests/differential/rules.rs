@@ -57,6 +57,8 @@ pub(crate) const CLASSES: [Class; 14] = [
 
 /// Judged apart from the others: we take such a token as spent.
 pub(crate) const AT_ITS_END: &str = "`exp` that is now";
+/// The same, where a leeway is configured.
+pub(crate) const AFTER_LEEWAY: &str = "`exp` that is now with the leeway";
 
 fn text<'a>(object: &'a Json, name: &str) -> Option<&'a str> {
     object.get(name)?.text()

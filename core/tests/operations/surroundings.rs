@@ -51,6 +51,34 @@ async fn a_shutdown_writes_the_last_activity_down() {
     assert!(devices[0].last_seen_at >= now);
 }
 
+/// "As does whoever calls it meanwhile", also when a limit of the application's dropped the first.
+#[tokio::test]
+async fn every_shutdown_waits_for_the_last_activity() {
+    let ada = UserId::new("ada").unwrap();
+    for first_is_dropped in [true, false] {
+        let test = TestSessions::start().await;
+        let (_, token) = test.sign_in("ada").await;
+        test.clock.advance(Duration::from_mins(5));
+        let now = test.clock.now();
+        test.sessions.verify(token.expose().as_bytes()).await.unwrap();
+        let second = async {
+            test.sessions.shutdown().await;
+            test.sessions.devices(&ada).await.unwrap()[0].last_seen_at
+        };
+        let last_seen_at = if first_is_dropped {
+            tokio::select! {
+                biased;
+                () = test.sessions.shutdown() => panic!("there was nothing to wait for"),
+                () = async {} => {}
+            }
+            second.await
+        } else {
+            tokio::join!(test.sessions.shutdown(), second).1
+        };
+        assert!(last_seen_at >= now, "the first one was dropped: {first_is_dropped}");
+    }
+}
+
 /// Claims that are made when the gate opens.
 struct Gate {
     reached: Arc<Notify>,

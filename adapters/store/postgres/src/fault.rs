@@ -62,12 +62,15 @@ impl Fault {
     }
 
     /// The server could not work out one of the rows that a statement reads, as by an error in the
-    /// application's own condition: others may be well. Not what concerns every statement: its
-    /// time, its server, the schema.
+    /// application's own condition or a function that it calls: others may be well. All other
+    /// classes concern every statement, or may: its time, its server, the schema, a transaction.
     pub(crate) fn is_of_a_row(&self) -> bool {
         let Self::Sql(error) = self else { return false };
-        let whole = ["08", "25", "26", "3F", "40", "42", "53", "55", "57", "58"];
-        error.code().is_some_and(|code| !whole.iter().any(|class| code.code().starts_with(class)))
+        // Data, constraints, functions of SQL, PL/pgSQL (as RAISE), external routines.
+        let of_values = ["22", "23", "2F", "P0", "38", "39"];
+        error
+            .code()
+            .is_some_and(|code| of_values.iter().any(|class| code.code().starts_with(class)))
     }
 
     /// The failure as the port tells it.

@@ -5,7 +5,7 @@
 //! place of its successor's. A refTokID is random and never used again, and so it is the whole key.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -21,6 +21,8 @@ pub(super) const BATCH: usize = 500;
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// So many of them within that time, and no more is written meanwhile: 20,000 a second.
 const MOST_REMEMBERED: usize = 100_000;
+/// How many entries of an order may be there for nothing, beside as many as there are touches.
+const PASSED_OVER: usize = 1000;
 
 /// Whether a touch can wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub(super) struct Waiting {
 struct Queue {
     touches: HashMap<RefTokId, Touch>,
     /// One entry at least for each of them. One that names none of them is passed over: its touch
-    /// became a confirmation.
+    /// became a confirmation, or was taken at another.
     order: VecDeque<RefTokId>,
     /// Handed to the store and not answered yet: still what this node knows and the store may not.
     in_flight: HashMap<RefTokId, Touch>,
@@ -241,6 +243,21 @@ impl Queue {
         self.bytes += weight(&touch);
         self.order.push_back(touch.ref_tok_id);
         self.touches.insert(touch.ref_tok_id, touch);
+        if self.order.len() > 2 * self.touches.len() + PASSED_OVER {
+            self.compact();
+        }
+    }
+
+    /// Forgets all places but the last of each touch: what failed waits behind the others.
+    fn compact(&mut self) {
+        let mut placed = HashSet::with_capacity(self.touches.len());
+        let mut kept = VecDeque::with_capacity(self.touches.len());
+        while let Some(token) = self.order.pop_back() {
+            if self.touches.contains_key(&token) && placed.insert(token) {
+                kept.push_front(token);
+            }
+        }
+        self.order = kept;
     }
 
     fn remove(&mut self, token: RefTokId) -> Option<Touch> {

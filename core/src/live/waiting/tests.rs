@@ -229,6 +229,29 @@ fn what_waits_is_bounded() {
     }
 }
 
+/// The order as well: of a store that takes nothing for an hour, and clients that go on.
+#[test]
+fn what_fails_again_and_again_takes_no_more_room() {
+    let mut waiting = Waiting::default();
+    let first: Vec<Touch> = (0..50).map(|_| touch(random(), 0, Confirm::No)).collect();
+    for minute in 0..3000 {
+        for touch in &first {
+            let next = Touch { seen_at: touch.seen_at + EVERY * minute, ..touch.clone() };
+            assert_eq!(waiting.queue(next, EVERY), Queued::Waits);
+        }
+        // It stays on its way until the next ones have come.
+        waiting.failed(Line::Activity);
+        waiting.batch(Line::Activity);
+    }
+    let order = waiting.activity.order.len();
+    assert!(order <= 2 * first.len() + PASSED_OVER, "{order} places for {}", first.len());
+    waiting.failed(Line::Activity);
+    waiting.activity.compact();
+    assert_eq!(waiting.activity.order.len(), first.len(), "each has one place");
+    assert_eq!(waiting.write_all(), first.len(), "and none is lost");
+    assert_eq!(waiting.activity.order.len(), 0);
+}
+
 /// What is remembered is bounded too, and no write goes beyond it.
 #[test]
 fn no_more_is_written_than_can_be_remembered() {

@@ -3,7 +3,8 @@
 //! sockets on a real database server that each test starts, kills and starts again.
 //!
 //! The server's programs are those in the folder `TEST_POSTGRES_BIN` (`cargo xtask test-all` sets
-//! it), or what is installed. What the store does by itself, verb by verb, is tested beside it.
+//! it), or what is installed. What the store does by itself, verb by verb, is tested beside it, but for
+//! what needs a server without others' transactions.
 
 // Helpers of tests are no tests by their attribute.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -26,3 +27,4 @@ mod read_only;
 mod schema;
 mod terminator;
 mod tls;
+mod touching;

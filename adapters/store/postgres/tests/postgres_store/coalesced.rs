@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use logout_all::{SessionRow, SessionStore, Snapshot, StoreError, StoreErrorKind, store::Scope};
 use logout_all_postgres::{PostgresStore, Users, tokio_postgres::Client};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{Database, end, is_there, proxy::Proxy, sign_in, user};
 
@@ -16,27 +16,44 @@ struct Gated {
     gate: Client,
 }
 
-/// An advisory lock; and a count of the users that were looked up.
+/// An advisory lock; a count of the users that were looked up; and what an application's condition may
+/// do, by the number of shares: with none it takes a moment and divides by them, with fewer it fails
+/// by what is no row's.
 const GATE: &str = "CREATE TABLE accounts (id text PRIMARY KEY, shares int NOT NULL DEFAULT 1);
      INSERT INTO accounts SELECT unnest(ARRAY['ada', 'bob', 'cat', 'dan', 'eve']);
      CREATE SEQUENCE asked;
      CREATE FUNCTION gate(who text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$ BEGIN
         PERFORM nextval('public.asked');
         IF who = 'ada' THEN PERFORM pg_advisory_xact_lock_shared(7); END IF;
-        RETURN true; END $$";
+        RETURN true; END $$;
+     CREATE FUNCTION worth(shares int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN
+        IF shares = 0 THEN PERFORM pg_sleep(0.15); END IF;
+        IF shares < 0 THEN RAISE EXCEPTION 'too much' USING ERRCODE = '54000'; END IF;
+        RETURN 12 / shares; END $$";
 
 impl Gated {
     async fn new() -> Self {
         let database = Database::migrated().await;
         let gate = database.sql().await;
         gate.batch_execute(GATE).await.unwrap();
-        let users = Users::table("accounts").active("gate(id) AND 12 / shares > 0");
+        let users = Users::table("accounts").active("gate(id) AND worth(shares) > 0");
         let store = database.builder().users(users).connect().await.unwrap();
         Self { database, store, gate }
     }
 
     async fn sign_in(&self, name: &str) -> SessionRow {
         sign_in(&self.store, &user(name)).await
+    }
+
+    /// Sessions of so many users more.
+    async fn many(&self, count: usize) -> Vec<SessionRow> {
+        let mut rows = Vec::new();
+        for number in 0..count {
+            let id = format!("user {number}");
+            self.gate.execute("INSERT INTO accounts VALUES ($1)", &[&id]).await.unwrap();
+            rows.push(self.sign_in(&id).await);
+        }
+        rows
     }
 
     async fn close(&self) {
@@ -164,6 +181,74 @@ async fn what_is_wrong_with_one_row_is_told_to_its_caller_alone() {
     assert_eq!(found(eve).await.as_ref(), Some(&rows[4]));
     gated.open().await;
     assert_eq!(found(first).await.as_ref(), Some(&rows[0]));
+}
+
+/// "Each is answered as soon as it is known": one row of many whose condition fails, after a moment.
+#[tokio::test]
+async fn a_row_that_fails_slowly_holds_up_few() {
+    const MANY: usize = 64;
+    let gated = Gated::new().await;
+    let of_ada = gated.sign_in("ada").await;
+    let rows = gated.many(MANY).await;
+    gated.gate.batch_execute("UPDATE accounts SET shares = 0 WHERE id = 'user 20'").await.unwrap();
+    gated.close().await;
+    // They wait until the store's patience with this one is over, and then go together.
+    let first = gated.standing(&of_ada, 1).await;
+    let since = Instant::now();
+    let mut asked = JoinSet::new();
+    for (number, row) in rows.iter().enumerate() {
+        let (store, row) = (gated.store.clone(), row.clone());
+        asked.spawn(async move {
+            let found = store.lookup(&row.user, row.guid).await;
+            assert_eq!(found.is_ok(), number != 20, "{number}");
+            (number, since.elapsed())
+        });
+    }
+    let mut times = asked.join_all().await;
+    gated.open().await;
+    assert_eq!(found(first).await, Some(of_ada));
+    times.sort_by_key(|(_, took)| *took);
+    let order: Vec<usize> = times.iter().map(|(number, _)| *number).collect();
+    let (_, whole) = times[MANY - 1];
+    assert!(whole > Duration::from_millis(7 * 150), "seven statements failed: {whole:?}");
+    // Three quarters wait for two of them.
+    let (_, most) = times[MANY * 3 / 4 - 1];
+    assert!(most < whole * 2 / 3, "{most:?}, {whole:?}");
+    assert!(order[MANY - 2..].contains(&20), "{order:?}");
+}
+
+/// "A condition of the application's that fails for everybody" costs so many statements and no more;
+/// what is no failure of a row costs one.
+#[tokio::test]
+async fn a_condition_that_always_fails_is_not_asked_for_each() {
+    let gated = Gated::new().await;
+    let of_ada = gated.sign_in("ada").await;
+    let rows = gated.many(64).await;
+    gated.close().await;
+    // A division by nothing at once, and the other failure. Each statement ends at its first row; one
+    // or two who ask may go by themselves.
+    for (shares, most) in [("12 / (shares - 1)", 32 + 2), ("-1", 1 + 2)] {
+        let failing = format!(
+            "CREATE OR REPLACE FUNCTION worth(shares int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                IF {shares} < 0 THEN RAISE EXCEPTION 'too much' USING ERRCODE = '54000'; END IF;
+                RETURN 1; END $$"
+        );
+        gated.gate.batch_execute(&failing).await.unwrap();
+        let first = gated.standing(&of_ada, 1).await;
+        let before = gated.asked().await;
+        let mut waiting = Vec::new();
+        for row in &rows {
+            waiting.push(gated.ask(row).await);
+        }
+        for asked in waiting {
+            assert_eq!(failure(asked).await, StoreErrorKind::Unavailable);
+        }
+        let asked = gated.asked().await - before;
+        assert!(asked >= 1 && asked <= most, "{asked} statements for {shares}");
+        first.abort();
+        gated.open().await;
+        gated.close().await;
+    }
 }
 
 /// "A stalled connection does not hold everyone beyond the statement limit."

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use logout_all::{Guid, SessionRow, SessionStore, Snapshot, StoreError, StoreErrorKind};
+use logout_all::{
+    Guid, SessionRow, SessionStore, Snapshot, StoreError, StoreErrorKind, store::Lookups,
+};
 use logout_all_redis::RedisStore;
 use tokio::task::JoinHandle;
 
-use crate::{server::Server, sign_in, user};
+use crate::{proxy::Proxy, server::Server, sign_in, user};
 
 type Answer = Result<Snapshot, StoreError>;
 
@@ -135,4 +137,39 @@ async fn a_slow_answer_is_not_waited_for_by_those_who_come_later() {
     }
     let calls = calls(&server) - before;
     assert!(calls >= 8, "{calls} calls: they waited for one another");
+}
+
+/// "With so many silent, questions wait, and in the end the newest are refused": in a network that
+/// swallows everything, few calls are sent, and once it hears again, there are answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_network_is_sent_few_calls() {
+    const LATE: usize = 500;
+    let server = Server::start(&[]);
+    let proxy = Proxy::to(server.port, None).await;
+    let store = RedisStore::builder(proxy.url()).connect().await.unwrap();
+    let row = sign_in(&store, &user("ada")).await;
+    proxy.black_hole();
+    let before = proxy.calls();
+    let mut asked = Vec::new();
+    for _ in 0..80 {
+        asked.push(ask(&store, &row));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let calls = proxy.calls() - before;
+    assert!((1..=16).contains(&calls), "{calls} calls");
+    // No batch takes these in, and so they fill what may wait.
+    let since = Instant::now();
+    let crowd: Vec<_> = (0..Lookups::WAITING + LATE).map(|_| ask(&store, &row)).collect();
+    let mut refused = 0;
+    for asked in asked.into_iter().chain(crowd) {
+        let error = asked.await.unwrap().unwrap_err();
+        refused += usize::from(error.to_string().contains("too many lookups wait"));
+    }
+    assert!(refused >= LATE, "{refused} were refused");
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    proxy.hear_again();
+    let since = Instant::now();
+    assert_eq!(ask(&store, &row).await.unwrap().unwrap().row.as_ref(), Some(&row));
+    println!("{calls} calls, {refused} refused, an answer after {:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
 }

@@ -29,6 +29,8 @@ struct Network {
     delay: AtomicU64,
     cut: Mutex<Option<(Vec<u8>, Cut)>>,
     silence: Mutex<Arc<AtomicBool>>,
+    /// Calls of scripts that clients have sent, heard or not.
+    calls: AtomicU64,
 }
 
 /// What is lost, together with the connection.
@@ -75,6 +77,22 @@ impl Proxy {
     pub(crate) fn swallow(&self) {
         let old = std::mem::take(&mut *self.network.silence.lock().unwrap());
         old.store(true, Ordering::SeqCst);
+    }
+
+    /// Nothing comes through the connections that are open now, nor through new ones, until
+    /// [`hear_again`](Self::hear_again).
+    pub(crate) fn black_hole(&self) {
+        self.network.silence.lock().unwrap().store(true, Ordering::SeqCst);
+    }
+
+    /// New connections are well; those in which something was lost stay silent.
+    pub(crate) fn hear_again(&self) {
+        *self.network.silence.lock().unwrap() = Arc::default();
+    }
+
+    /// How many calls of scripts were sent so far.
+    pub(crate) fn calls(&self) -> u64 {
+        self.network.calls.load(Ordering::SeqCst)
     }
 
     /// The next request with this word in it loses its connection.
@@ -148,9 +166,14 @@ async fn forward(
     let mut bytes = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut bytes).await.unwrap_or(0);
+        let calls = bytes[..read].windows(7).filter(|word| word == b"EVALSHA").count();
+        network.calls.fetch_add(calls as u64, Ordering::SeqCst);
         if silent.load(Ordering::SeqCst) {
-            // Open for as long as the test is.
-            std::future::pending::<()>().await;
+            if read == 0 {
+                // Open for as long as the test is.
+                std::future::pending::<()>().await;
+            }
+            continue;
         }
         let delay = network.delay.load(Ordering::SeqCst);
         if delay > 0 {
