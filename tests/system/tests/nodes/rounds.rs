@@ -70,12 +70,12 @@ pub(crate) async fn are_final_on_every_node(store: Store, mode: Mode) {
         calls.iter().filter(|call| what(&call.what) && call.outcome == Outcome::Well).count()
     };
     let logouts = let_in(|what| matches!(what, What::LogOut(_) | What::LogOutEverywhere { .. }));
-    let uses = let_in(|what| matches!(what, What::Use(_)));
+    let let_through = let_in(|what| matches!(what, What::Use(_)));
     // One in each round, and one more in every other.
     let wanted = (0..rounds / USERS).map(|round| 1 + round % 2).sum::<usize>() * USERS;
     assert_eq!(logouts, wanted, "each logout reports success");
     // Twice on three nodes before each logout, or the caches were never warm.
-    assert!(uses >= rounds / USERS * USERS * 12, "only {uses} uses were let in");
+    assert!(let_through >= rounds / USERS * USERS * 12, "only {let_through} uses were let in");
     let stale = violations(&calls);
     println!("{} calls, {logouts} logouts, {} let in too late", calls.len(), stale.len());
     if let Some((end, used)) = stale.first() {
