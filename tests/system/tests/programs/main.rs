@@ -22,6 +22,7 @@ mod disconnects;
 mod ending;
 mod endings;
 mod home;
+#[allow(dead_code, reason = "`nodes` runs them in cached mode")]
 mod pair;
 mod printed;
 mod program;

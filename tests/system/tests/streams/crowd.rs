@@ -59,7 +59,7 @@ impl Crowd {
     }
 
     /// Which tokens are that user's.
-    pub(crate) fn devices_of(&self, user: usize) -> Range<usize> {
+    pub(crate) fn devices_of(user: usize) -> Range<usize> {
         user * DEVICES..(user + 1) * DEVICES
     }
 

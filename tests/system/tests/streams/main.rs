@@ -106,11 +106,11 @@ async fn ten_thousand_streams(framework: Framework) {
     assert_eq!(code(&late), "too-many-streams");
 
     // By this server, and by another node.
-    let seventh = crowd.devices_of(7);
+    let seventh = Crowd::devices_of(7);
     let answer = server.ask(&crowd.tokens[seventh.start], "DELETE", "/auth/sessions").await;
     assert_eq!(Response::status(&answer), 200, "{answer}");
     all.closed_are(&seventh, EACH, "everywhere");
-    let eighth = crowd.devices_of(8);
+    let eighth = Crowd::devices_of(8);
     let by = By::operator("test");
     crowd.sessions.logout_all(crowd.user(8), EndReason::Locked, by).await.unwrap();
     all.closed_are(&eighth, EACH, "ended");
