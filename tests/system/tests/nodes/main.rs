@@ -30,6 +30,7 @@ mod talk;
 
 mod by_hand;
 mod checker;
+mod faults;
 mod history;
 mod rounds;
 mod twins;
@@ -95,6 +96,18 @@ fn main() -> ExitCode {
         for mode in ["strict", "cached"] {
             let name = format!("{}::{mode}::rounds", store.name());
             trials.push(trial(name, move || rounds::run(store, mode)));
+        }
+        let name = |what: &str| format!("{}::cached::{what}", store.name());
+        trials.push(trial(name("a_node_that_was_stopped_lets_nobody_in"), move || {
+            faults::a_node_that_was_stopped_lets_nobody_in(store)
+        }));
+        if store == Store::Postgres {
+            trials.push(trial(name("a_row_deleted_by_hand_is_final_a_lease_later"), move || {
+                faults::a_row_deleted_by_hand_is_final_a_lease_later(store)
+            }));
+            trials.push(trial(name("a_longer_lease_joins_and_is_lowered_again"), move || {
+                faults::a_longer_lease_joins_and_is_lowered_again(store)
+            }));
         }
         for framework in Framework::ALL {
             let pair = Arc::new(Pair::new(framework, store, Mode::Cached));
