@@ -1,38 +1,38 @@
-//! Many nodes: example servers as processes, on one store, in both modes. After a logout has returned
-//! on one node, whatever starts later on any node is denied.
+//! Many nodes: three processes of three frameworks on one store, every call recorded, and one law over
+//! the whole history (`docs/consistency.md`). The checker is tested by histories made by hand
+//! and by nodes in this process that are broken on purpose.
 //!
-//! - `framework::store::cached::…`: every case of `programs` that ends a session, on two processes in
-//!   cached mode.
-//! - `rounds::store::mode`: three processes of three frameworks, clients on all of them, every call
-//!   recorded and judged by [`history`].
-//!
-//! ```sh
-//! NODES_ROUNDS=10000 cargo test -p logout-all-system-tests --test nodes -- rounds::
-//! ```
+//! `NODES_ROUNDS=10000` runs the long form. Trials are named `store::mode::rounds`; and
+//! `framework::store::cached::case` is a case of `programs` that ends a session, on two processes in cached
+//! mode.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(dead_code, reason = "what is shared is used in part")]
 
 #[path = "../database/mod.rs"]
 mod database;
+#[path = "../../../../core/tests/cached/store.rs"]
+mod door;
 #[path = "../programs/endings.rs"]
 mod endings;
-mod history;
 #[path = "../programs/home.rs"]
-#[allow(dead_code, reason = "`programs` uses the rest")]
 mod home;
 #[path = "../keys/mod.rs"]
 mod keys;
 #[path = "../programs/pair.rs"]
-#[allow(dead_code, reason = "`programs` uses the rest")]
 mod pair;
 #[path = "../programs/program.rs"]
-#[allow(dead_code, reason = "`programs` uses the rest")]
 mod program;
-mod rounds;
 #[path = "../servers/mod.rs"]
 mod servers;
 #[path = "../talk/mod.rs"]
 mod talk;
+
+mod by_hand;
+mod checker;
+mod faults;
+mod history;
+mod rounds;
 mod twins;
 
 use std::{future::Future, process::ExitCode, sync::Arc};
@@ -42,8 +42,27 @@ use libtest_mimic::{Arguments, Trial};
 use pair::{Case, Ends, Mode, Pair};
 use servers::{Framework, Store};
 
-/// Those that a strict and a cached node can share.
-const STORES: [Store; 2] = [Store::Postgres, Store::Redis];
+/// Histories made by hand.
+macro_rules! by_hand {
+    ($($name:ident,)*) => {
+        [$((stringify!($name), by_hand::$name as fn())),*]
+    };
+}
+
+/// Nodes in this process, sound and broken.
+macro_rules! twins {
+    ($($name:ident,)*) => {
+        [$(trial(concat!("twins::", stringify!($name)).to_owned(), twins::$name)),*]
+    };
+}
+
+fn trial<F: Future<Output = ()>>(name: String, test: impl FnOnce() -> F + Send + 'static) -> Trial {
+    Trial::test(name, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(test());
+        Ok(())
+    })
+}
 
 fn main() -> ExitCode {
     if let Some(framework) = program::wanted() {
@@ -51,15 +70,45 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::from_args();
     let _gone = Gone;
-    let mut trials = history::trials();
+    let mut trials: Vec<Trial> = by_hand![
+        an_acceptance_that_starts_after_the_return_is_found,
+        a_call_that_overlaps_the_logout_may_be_accepted,
+        a_failed_logout_promises_nothing_and_its_retry_does,
+        the_first_return_counts,
+        a_device_ends_alone_and_all_end_together,
+        a_login_that_began_after_the_logout_is_not_covered,
+    ]
+    .into_iter()
+    .map(|(name, test)| {
+        Trial::test(format!("by_hand::{name}"), move || {
+            test();
+            Ok(())
+        })
+    })
+    .collect();
+    trials.extend(twins![
+        sound_nodes_are_acquitted,
+        a_node_that_ignores_the_journal_is_convicted,
+        a_logout_that_does_not_settle_is_convicted,
+    ]);
     let mut pairs = Vec::new();
-    for store in STORES {
-        for mode in [Mode::Strict, Mode::Cached] {
-            let name = format!("rounds::{}::{}", store.name(), rounds::name(mode));
-            trials.push(trial(name, move || rounds::are_final_on_every_node(store, mode)));
+    for store in [Store::Postgres, Store::Redis] {
+        for mode in ["strict", "cached"] {
+            let name = format!("{}::{mode}::rounds", store.name());
+            trials.push(trial(name, move || rounds::run(store, mode)));
         }
-        let name = format!("rounds::{}::what_does_not_settle_is_convicted", store.name());
-        trials.push(trial(name, move || twins::what_does_not_settle_is_convicted(store)));
+        let name = |what: &str| format!("{}::cached::{what}", store.name());
+        trials.push(trial(name("a_node_that_was_stopped_lets_nobody_in"), move || {
+            faults::a_node_that_was_stopped_lets_nobody_in(store)
+        }));
+        if store == Store::Postgres {
+            trials.push(trial(name("a_row_deleted_by_hand_is_final_a_lease_later"), move || {
+                faults::a_row_deleted_by_hand_is_final_a_lease_later(store)
+            }));
+            trials.push(trial(name("a_longer_lease_joins_and_is_lowered_again"), move || {
+                faults::a_longer_lease_joins_and_is_lowered_again(store)
+            }));
+        }
         for framework in Framework::ALL {
             let pair = Arc::new(Pair::new(framework, store, Mode::Cached));
             trials.extend(shared(&pair, endings::CASES, Ends::ItsUsers));
@@ -70,6 +119,7 @@ fn main() -> ExitCode {
             pairs.push(pair);
         }
     }
+    // The pairs end after the last trial, and before what they stand on.
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(pairs);
     conclusion.exit_code()
@@ -85,13 +135,5 @@ fn shared(
         let (framework, store) = (pair.framework().name(), pair.store().name());
         let name = format!("{framework}::{store}::cached::{case_name}");
         trial(name, move || async move { pair.run(case_name, ends, *case).await })
-    })
-}
-
-fn trial<F: Future<Output = ()>>(name: String, test: impl FnOnce() -> F + Send + 'static) -> Trial {
-    Trial::test(name, || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(test());
-        Ok(())
     })
 }

@@ -1,48 +1,117 @@
-//! A broken twin of real processes: an ending that waits for no lease. Whoever judges histories must
-//! find what it lets in.
+//! Broken twins: nodes in this process that are wrong on purpose. The recorder and the checker, the
+//! same as over processes, must convict each; the sound nodes, in the same rounds, they acquit.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{
-    history::{Outcome, Recorder, Session, What, violations},
-    pair::Mode,
-    rounds::{Client, Nodes},
-    servers::Store,
+use logout_all::{
+    By, ClientInfo, EndReason, Keys, MemoryStore, Mode, SessionStore, Sessions, UserId,
+    store::{Lease, Polled},
 };
 
-/// A row that another hand deletes is final a lease later (in Redis: when entries are too old), and
-/// not at once. Recorded as if it were a logout, it is convicted in one of many tries.
-pub(crate) async fn what_does_not_settle_is_convicted(store: Store) {
-    let nodes = Nodes::start(store, Mode::Cached).await;
-    let recorder = Arc::new(Recorder::default());
-    let name = "deleted".to_owned();
-    let id = nodes.home.add_user(&name).await;
-    let addresses = nodes.all.iter().map(|node| node.address).collect();
-    let client = Client { user: 0, name, nodes: addresses, recorder: recorder.clone() };
-    for login in 0..50 {
-        let session = Session { user: 0, login };
-        let token = client.sign_in(0, session).await;
-        let known = [(session, token.as_str())];
-        client.used_on_all(&known).await;
-        client.used_on_all(&known).await;
-        let delete = async {
-            delete_rows(&nodes, &id).await;
-            Outcome::Well
-        };
-        recorder.call(0, What::LogOut(session), delete).await;
-        client.used_on_all(&known).await;
-        if !violations(&recorder.calls()).is_empty() {
-            return;
-        }
-    }
-    panic!("an ending that waits for no lease was never convicted");
+use crate::{
+    checker,
+    door::Door,
+    history::{Outcome, Recorder, What},
+};
+
+const LEASE: Duration = Duration::from_millis(200);
+const ROUNDS: usize = 5;
+
+/// What is wrong with the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Nothing,
+    /// The second node is told that the journal stands still.
+    JournalIgnored,
+    /// Logouts are told that nobody holds a lease, while the second node is given one and hears of
+    /// endings late.
+    NotSettled,
 }
 
-async fn delete_rows(nodes: &Nodes, id: &str) {
-    if let Some(redis) = nodes.home.redis() {
-        return redis.ask(&["DEL", &format!("logout-all:{{{id}}}:sessions")]).unwrap();
+pub(crate) async fn sound_nodes_are_acquitted() {
+    assert_eq!(rounds(Fault::Nothing).await, 0);
+}
+
+pub(crate) async fn a_node_that_ignores_the_journal_is_convicted() {
+    assert!(rounds(Fault::JournalIgnored).await > 0);
+}
+
+pub(crate) async fn a_logout_that_does_not_settle_is_convicted() {
+    assert!(rounds(Fault::NotSettled).await > 0);
+}
+
+/// How many calls were stale.
+async fn rounds(fault: Fault) -> usize {
+    let sound = Door::default();
+    let broken = sound.another();
+    let third = sound.another();
+    let nodes = [node(&sound).await, node(&broken).await, node(&third).await];
+    match fault {
+        Fault::Nothing => {}
+        Fault::JournalIgnored => broken.forge(standing_still()),
+        Fault::NotSettled => {
+            // A node that is given less than it wants asks the store for it again: so all are given it.
+            let given = Lease { given: LEASE, waited: LEASE };
+            for door in [&sound, &broken, &third] {
+                door.forge(move |polled| Polled { lease: given, ..polled });
+            }
+            let store: &MemoryStore = &sound.store;
+            let seen = store.lower_given(Duration::ZERO).await.unwrap();
+            assert!(store.lower_waited(seen).await.unwrap());
+            broken.delay_answers(LEASE / 2);
+        }
     }
-    let postgres =
-        format!("DELETE FROM logout_all.sessions WHERE user_id = '{id}' RETURNING user_id");
-    nodes.home.sql("", &postgres).await;
+    let recorder = Recorder::new();
+    for round in 0..ROUNDS {
+        one(&nodes, &recorder, round).await;
+    }
+    checker::stale(&recorder.history()).len()
+}
+
+/// Answers as if nothing were ever written beyond the first answer.
+fn standing_still() -> impl FnMut(Polled) -> Polled + Send {
+    let mut first: Option<Polled> = None;
+    move |polled| {
+        let first = first.get_or_insert_with(|| Polled {
+            entries: polled.entries.last().cloned().into_iter().collect(),
+            ..polled.clone()
+        });
+        Polled { lease: polled.lease, ..first.clone() }
+    }
+}
+
+async fn node(door: &Door) -> Sessions {
+    let keys = Keys::hs256(b"the key that all the twins are given").unwrap();
+    let mode = Mode::cached().lease(LEASE);
+    Sessions::builder(door.clone(), keys, "twins").mode(mode).build().await.unwrap()
+}
+
+async fn one(nodes: &[Sessions; 3], recorder: &Recorder, round: usize) {
+    let name = format!("user{round}");
+    let user = UserId::new(&name).unwrap();
+    let start = recorder.now();
+    let ticket = nodes[0].begin_login(Some(&user)).await.unwrap();
+    let login = nodes[0].login(ticket, ClientInfo::default(), &()).await.unwrap();
+    let token = login.issued.token.expose().as_bytes();
+    let session = (name, "all".to_owned());
+    recorder.record(0, &session, What::Login, start, Outcome::Accepted);
+    let verify = async |node: usize| {
+        let start = recorder.now();
+        let accepted = nodes[node].verify(token).await.is_ok();
+        let outcome = if accepted { Outcome::Accepted } else { Outcome::Denied };
+        recorder.record(node, &session, What::Verify, start, outcome);
+    };
+    // Until the node has a lease and knows the token.
+    for _ in 0..8 {
+        for node in 0..nodes.len() {
+            verify(node).await;
+        }
+        tokio::time::sleep(LEASE / 4).await;
+    }
+    let start = recorder.now();
+    nodes[0].logout_all(&user, EndReason::Everywhere, By::Application).await.unwrap();
+    recorder.record(0, &session, What::LogoutAll, start, Outcome::Accepted);
+    for node in 0..nodes.len() {
+        verify(node).await;
+    }
 }

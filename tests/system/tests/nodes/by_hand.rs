@@ -1,0 +1,76 @@
+//! The checker over histories made by hand.
+
+use std::time::Duration;
+
+use crate::{
+    checker::stale,
+    history::{Call, Outcome, What},
+};
+
+fn call(what: What, device: &str, start: u64, end: u64, outcome: Outcome) -> Call {
+    let session = ("ada".to_owned(), device.to_owned());
+    let (start, end) = (Duration::from_millis(start), Duration::from_millis(end));
+    Call { node: 0, session, what, start, end, outcome }
+}
+
+fn well(what: What, device: &str, start: u64, end: u64) -> Call {
+    call(what, device, start, end, Outcome::Accepted)
+}
+
+/// How many calls are stale, after two logins that lasted from 0 to 10.
+fn found(calls: impl IntoIterator<Item = Call>) -> usize {
+    let logins = [well(What::Login, "one", 0, 10), well(What::Login, "two", 0, 10)];
+    stale(&logins.into_iter().chain(calls).collect::<Vec<_>>()).len()
+}
+
+pub(crate) fn an_acceptance_that_starts_after_the_return_is_found() {
+    for what in [What::Verify, What::Renew] {
+        for logout in [What::LogoutDevice, What::LogoutAll] {
+            let logout = well(logout, "one", 20, 30);
+            assert_eq!(found([logout.clone(), well(what.clone(), "one", 31, 32)]), 1);
+            // The order in which they were recorded is nothing.
+            assert_eq!(found([well(what.clone(), "one", 31, 32), logout.clone()]), 1);
+            assert_eq!(
+                found([logout.clone(), call(what.clone(), "one", 31, 32, Outcome::Denied)]),
+                0
+            );
+            assert_eq!(found([logout, call(what.clone(), "one", 31, 32, Outcome::Failed)]), 0);
+        }
+    }
+}
+
+pub(crate) fn a_call_that_overlaps_the_logout_may_be_accepted() {
+    let logout = well(What::LogoutAll, "one", 20, 30);
+    assert_eq!(found([logout.clone(), well(What::Verify, "one", 25, 90)]), 0);
+    assert_eq!(found([logout, well(What::Verify, "one", 30, 90)]), 0, "not later than the return");
+}
+
+pub(crate) fn a_failed_logout_promises_nothing_and_its_retry_does() {
+    let failed = call(What::LogoutAll, "one", 20, 30, Outcome::Failed);
+    assert_eq!(found([failed.clone(), well(What::Verify, "one", 31, 32)]), 0);
+    let retry = well(What::LogoutAll, "one", 40, 50);
+    assert_eq!(found([failed, retry, well(What::Verify, "one", 51, 52)]), 1);
+}
+
+pub(crate) fn the_first_return_counts() {
+    let logouts = [well(What::LogoutAll, "one", 20, 80), well(What::LogoutDevice, "one", 21, 30)];
+    assert_eq!(found(logouts.into_iter().chain([well(What::Verify, "one", 31, 32)])), 1);
+}
+
+pub(crate) fn a_device_ends_alone_and_all_end_together() {
+    let other = well(What::Verify, "two", 31, 32);
+    assert_eq!(found([well(What::LogoutDevice, "one", 20, 30), other.clone()]), 0);
+    assert_eq!(found([well(What::LogoutAll, "one", 20, 30), other]), 1);
+}
+
+pub(crate) fn a_login_that_began_after_the_logout_is_not_covered() {
+    let calls = |began| {
+        [
+            well(What::LogoutAll, "one", 20, 30),
+            well(What::Login, "three", began, 35),
+            well(What::Verify, "three", 36, 37),
+        ]
+    };
+    assert_eq!(found(calls(25)), 0);
+    assert_eq!(found(calls(15)), 1);
+}
