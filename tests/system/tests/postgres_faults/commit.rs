@@ -70,7 +70,7 @@ async fn logout_whose_answer_was_lost_is_final_and_its_retry_says_so() {
         let (token, second) = (login(at, "ada").await.token(), login(at, "ada").await.token());
         // The connection exists: what it answers first is the ending, not its own set-up.
         logout(at, &login(at, "guest").await.token()).await.well();
-        scene.proxy.lose("end", "SELECT 2", how);
+        scene.proxy.lose("end", "SELECT 1", how);
         println!("{how:?}: {:?}", logout_all(at, &token).await.outage());
         assert!(scene.proxy.has_lost_all());
         scene.becomes(SESSIONS, 0).await;
