@@ -134,12 +134,18 @@ impl Writer {
     async fn run(self, mut stopped: watch::Receiver<()>) {
         let mut writing = self.start(stopped.clone());
         loop {
-            tokio::select! {
+            let ended = tokio::select! {
                 biased;
                 _ = stopped.changed() => break,
-                // It ends by a panic alone, of a store that is not ours perhaps.
-                _ = &mut writing => tracing::error!("writing activity down panicked"),
+                ended = &mut writing => ended,
+            };
+            if ended.is_ok() {
+                // It was told to stop a moment before this was. Begun once more, it ends at once.
+                writing = self.start(stopped.clone());
+                break;
             }
+            // A panic, of a store that is not ours perhaps.
+            tracing::error!("writing activity down panicked");
             tokio::time::sleep(AFTER_PANIC).await;
             writing = self.start(stopped.clone());
         }
