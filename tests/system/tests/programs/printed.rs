@@ -113,7 +113,10 @@ pub(crate) async fn what_cannot_be_is_said_and_nothing_is_started(home: Home) {
         (&["--listen", "0.0.0.0:0"][..], "--danger-public-listen"),
         (&["--store", "redis://db.example"], "have no TLS"),
         (&["--listen", "127.0.0.1:0", "--store", "redis://127.0.0.1:1"], "Redis cannot be reached"),
-        (&["--mode", "cached"], "not in this version"),
+        (
+            &["--listen", "127.0.0.1:0", "--store", "memory", "--mode", "cached", "--lease", "5m"],
+            "lease",
+        ),
         (&["--listen", &taken, "--store", "memory"], "cannot listen on"),
         (&["--listen", "127.0.0.1:0", "--store", "sqlite:no/such/folder.db"], "no/such/folder.db"),
         (&["--listen", "127.0.0.1:0", "--store", "memory", "--grace", "1h"], "grace"),
