@@ -87,7 +87,7 @@ impl Background {
         let tally = Arc::new(Tally::new());
         tasks.push({
             let (tally, touches, open) = (tally.clone(), touches.clone(), open.clone());
-            let measured = Measured { tally, touches, open, follower: follower.clone(), cache };
+            let measured = Measured { tally, touches, open, cache };
             let mut stopped = stopped;
             runtime.spawn(async move {
                 tokio::select! {

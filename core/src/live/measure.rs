@@ -3,9 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    Follower, Moment, Open, Purges, Touches, cache::CacheState, follow::Follows, waiting::Line,
-};
+use super::{Moment, Open, Purges, Touches, cache::CacheState, follow::Follows, waiting::Line};
 use crate::{
     metrics::{self, Tally},
     scheme::{Clock, elapsed},
@@ -19,7 +17,6 @@ pub(super) struct Measured {
     pub(super) tally: Arc<Tally>,
     pub(super) touches: Arc<Touches>,
     pub(super) open: Arc<Open>,
-    pub(super) follower: Arc<Follower>,
     /// In cached mode.
     pub(super) cache: Option<Arc<dyn Purges>>,
 }
@@ -44,7 +41,7 @@ impl Measured {
         metrics::open(sessions, streams);
         if let Some(cache) = &self.cache {
             let CacheState { entries, bytes, lease_left } = cache.state(Moment::now());
-            metrics::caching(entries, bytes, lease_left.min(self.follower.lease()));
+            metrics::caching(entries, bytes, lease_left);
         }
     }
 }

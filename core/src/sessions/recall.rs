@@ -30,7 +30,11 @@ impl Sessions {
         let now = Moment::now();
         let proof = cache.get(token, now)?;
         let in_grace = proof.header.header.value.is_superseded();
-        self.count(if in_grace { Verification::RememberedInGrace } else { Verification::Remembered });
+        self.count(if in_grace {
+            Verification::RememberedInGrace
+        } else {
+            Verification::Remembered
+        });
         let at = proof.header.header.value.origin.saturating_add(now.as_micros());
         Some(Verified::of(self, proof, transport, at))
     }

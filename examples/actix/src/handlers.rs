@@ -67,10 +67,7 @@ pub(crate) async fn unlock(
     Ok(HttpResponse::NoContent().finish())
 }
 
-pub(crate) async fn metrics(
-    app: Data<App>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Failed> {
+pub(crate) async fn metrics(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failed> {
     let text = app.admin(admin_tokens(&request))?.metrics().into_text();
     Ok(HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(text))
 }

@@ -7,8 +7,7 @@ use logout_all::{Clock, Grace, Keys, MemoryStore, Sessions, SessionsBuilder};
 use crate::{
     Accounts, AdminToken, App, Door, HashCost, Options, StartError, StoreChoice,
     announce::Announcement, metrics, open_postgres, open_redis, open_sqlite,
-    options::DEFAULT_DATABASE,
-    signing_key::signing_key,
+    options::DEFAULT_DATABASE, signing_key::signing_key,
 };
 
 /// The same for every process of the demo, whatever its port: they shall take each other's tokens.

@@ -20,7 +20,8 @@ fn main() -> ExitCode {
     // Another layout of a store that is in the table: one framework shows that nothing differs.
     let layout = (Store::RedisCluster, &[Framework::Axum][..]);
     for (store, frameworks) in rows.into_iter().chain([layout]) {
-        let cells = frameworks.iter().flat_map(|framework| Example::in_each_mode(*framework, store));
+        let cells =
+            frameworks.iter().flat_map(|framework| Example::in_each_mode(*framework, store));
         let trials: Vec<Trial> = cells.flat_map(trials).collect();
         // Nothing is asked of a server that no trial of this run needs.
         if !arguments.list && trials.iter().any(|trial| is_chosen(&arguments, trial.name())) {

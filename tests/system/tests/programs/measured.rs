@@ -153,8 +153,7 @@ impl Scraped {
     /// nothing that does not exist. (What has not happened yet is described all the same.)
     fn names_are_those_of_the_page(&self) {
         let types = self.text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-        let measured: BTreeSet<_> =
-            types.map(|line| line.split(' ').next().unwrap()).collect();
+        let measured: BTreeSet<_> = types.map(|line| line.split(' ').next().unwrap()).collect();
         let page: BTreeSet<_> = PAGE
             .lines()
             .filter_map(|line| line.strip_prefix("| `"))
