@@ -103,7 +103,8 @@ impl Follower {
         &self.marks
     }
 
-    pub(super) fn lease(&self) -> Duration {
+    /// The longest lease that this node takes, which it has asked the store for; zero in strict mode.
+    pub(crate) fn lease(&self) -> Duration {
         self.lease
     }
 
