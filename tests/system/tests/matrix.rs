@@ -13,7 +13,9 @@ use logout_all_conformance::cases::{Cell, Quirk, Running, Settings, trials};
 use servers::{Framework, Setup, Store};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Cases wait for commits and leases, more than they compute.
+    arguments.test_threads.get_or_insert(6);
     let _gone = Gone;
     let mut all: Vec<Trial> = Vec::new();
     let rows = Store::ALL.map(|store| (store, &Framework::ALL[..]));

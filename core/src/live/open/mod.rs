@@ -164,9 +164,11 @@ impl Open {
         batch
     }
 
-    /// It is alive, and is read again after so long.
+    /// It is alive, and is read again so long after the question was sent: the answer counts from then,
+    /// or later.
     fn alive(&self, asked: &Asked, at: SystemTime, again_in: Duration) {
-        self.with(|table, now| table.alive(asked, to_micros(at), now.saturating_add(ms(again_in))));
+        let next = asked.at.saturating_add(ms(again_in));
+        self.with(|table, _| table.alive(asked, to_micros(at), next));
     }
 
     fn unanswered(&self, asked: &Asked) {
@@ -248,3 +250,6 @@ impl fmt::Debug for Open {
         f.debug_struct("Open").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
