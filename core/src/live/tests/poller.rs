@@ -35,7 +35,9 @@ impl Follows for Told {
         self.0.lock().unwrap().push(Some(entry.reason));
     }
 
-    fn gap(&self) {
+    fn read_on(&self) {}
+
+    fn gap(&self, _: Duration) {
         self.0.lock().unwrap().push(None);
     }
 }
