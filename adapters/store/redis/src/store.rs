@@ -8,6 +8,7 @@ use logout_all::{
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, Lookups, NewSession,
         Polled, Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        Wakes,
     },
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -25,7 +26,6 @@ use crate::{
     sweep,
     touch::touch,
     wait::Replicas,
-    wakes::Wakes,
     wire::Held,
 };
 
