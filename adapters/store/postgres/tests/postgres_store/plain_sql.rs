@@ -84,7 +84,7 @@ async fn a_predecessor_that_is_too_old_is_forgotten_and_told() {
         .sql()
         .await
         .query_one(
-            "SELECT logout_all.logout_issued_before('ada', rotated_at) FROM logout_all.sessions",
+            "SELECT logout_all.logout_issued_before('ada', created_at) FROM logout_all.sessions",
             &[],
         )
         .await
