@@ -60,6 +60,20 @@ pub(crate) enum Applied {
     Late,
 }
 
+impl Applied {
+    /// The word for it, as metrics have it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "applied",
+            Self::More => "applied-in-part",
+            Self::Anew => "torn",
+            Self::Empty => "empty",
+            Self::Unleased => "unleased",
+            Self::Late => "late",
+        }
+    }
+}
+
 impl Poll {
     pub(super) fn after(self) -> Option<u64> {
         self.known.map(|known| known.seq)

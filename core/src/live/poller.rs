@@ -9,11 +9,13 @@ use tokio::{
 };
 
 use super::{
+    cache::CacheState,
     follower::{Applied, Follower},
     moment::Moment,
 };
 use crate::{
     events::{Event, Events},
+    metrics,
     store::{DynStore, StoreError, StoreErrorKind},
 };
 
@@ -32,6 +34,7 @@ const PURGE: Duration = Duration::from_millis(125);
 /// What is looked through for entries that are good for nothing any more.
 pub(crate) trait Purges: Send + Sync {
     fn purge(&self, now: Moment);
+    fn state(&self, now: Moment) -> CacheState;
 }
 
 pub(super) struct Poller {
@@ -171,6 +174,7 @@ impl Round {
     }
 
     fn came_back(&mut self, outcome: Outcome) {
+        metrics::polled(outcome.as_ref().map_or("failed", |applied| applied.as_str()));
         match outcome {
             Ok(applied) => {
                 self.error = None;

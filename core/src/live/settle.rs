@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::Cached;
 use crate::{
     events::{Events, Side},
+    metrics,
     store::{DynStore, StoreError, StoreErrorKind},
 };
 
@@ -19,7 +20,9 @@ const LONGEST_LEASE: Duration = Cached::LONGEST_LEASE;
 pub(crate) async fn settle(store: &dyn DynStore, events: &Events) -> Result<(), StoreError> {
     let confirmed_at = Instant::now();
     let lease = events.watch(Side::Reads, store.lease().await)?.waited;
-    wait_from(confirmed_at, lease).await
+    wait_from(confirmed_at, lease).await?;
+    metrics::settled(confirmed_at.elapsed());
+    Ok(())
 }
 
 /// Waits, from now on, until no lease of that length that runs now can run any more.

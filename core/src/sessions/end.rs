@@ -10,7 +10,7 @@ use std::{
 use super::{AuthError, Pending, Sessions, Verified, pending::Committed};
 use crate::{
     events::Event,
-    live::{settle, wait_for_leases},
+    live::{settle, sweep, wait_for_leases},
     scheme::{By, EndReason, Guid, Usage, UserId},
     store::{Ended, Ending, JournalEntry, JournalPage, Lease, Scope, StoreError, Swept},
 };
@@ -243,7 +243,7 @@ impl Sessions {
     /// # Errors
     /// [`AuthError::Store`].
     pub async fn sweep(&self, limit: usize) -> Result<Swept, AuthError> {
-        Ok(self.written(self.store().sweep(limit).await)?)
+        Ok(sweep(self.store(), &self.inner.events, limit).await?)
     }
 
     async fn end_whole(

@@ -120,6 +120,11 @@ impl Open {
         self.read_again(user, None);
     }
 
+    /// Of how many sessions something is open, and how many event streams there are.
+    pub(super) fn count(&self) -> (usize, usize) {
+        self.lock().table.count()
+    }
+
     /// Event streams end, and whatever comes later; what the application opened itself stays.
     pub(crate) fn drain(&self) {
         self.tell(Told::Closing, |table, _| table.drain());

@@ -125,6 +125,11 @@ impl Table {
         self.sessions.is_empty()
     }
 
+    /// Sessions, and event streams.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.sessions.len(), self.streams)
+    }
+
     /// A session that nobody was open for is read at once.
     pub(super) fn join(
         &mut self,
