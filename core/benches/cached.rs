@@ -106,7 +106,10 @@ impl Node {
                 .lease(Duration::from_secs(5))
                 .most_entries(sessions * 2)
                 .most_bytes(4 << 30);
-            let builder = Sessions::builder(MemoryStore::new(), keys, ISSUER).mode(mode);
+            // An entry lasts until activity is due: of none it is within a run.
+            let builder = Sessions::builder(MemoryStore::new(), keys, ISSUER)
+                .mode(mode)
+                .last_seen_granularity(Duration::from_hours(1));
             let node = builder.users(Asked(asked.clone())).build().await.unwrap();
             let mut tokens = Vec::with_capacity(sessions);
             for user in 0..sessions {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use logout_all::{Before, By, EndReason, Grace, SigningKey};
+use logout_all::{Before, By, EndReason, Grace, Mode, SigningKey};
 
 use super::{
     Outcome, Violation, ensure, ensure_eq,
