@@ -257,8 +257,6 @@ impl Follows for InOrder {
         *last = entry.seq;
     }
 
-    fn read_on(&self) {}
-
     fn gap(&self, _: Duration) {
         *self.0.lock().unwrap() = 0;
     }

@@ -28,8 +28,6 @@ impl Follows for Told {
         self.0.lock().unwrap().push(entry.seq.to_string());
     }
 
-    fn read_on(&self) {}
-
     fn gap(&self, _: Duration) {
         self.0.lock().unwrap().push("gap".to_owned());
     }

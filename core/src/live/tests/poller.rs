@@ -35,8 +35,6 @@ impl Follows for Told {
         self.0.lock().unwrap().push(Some(entry.reason));
     }
 
-    fn read_on(&self) {}
-
     fn gap(&self, _: Duration) {
         self.0.lock().unwrap().push(None);
     }
