@@ -4,9 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{AuthError, Sessions};
 use crate::{
-    scheme::{
-        Guid, Persistence, RefTokId, SessionRow, TokenTimes, elapsed, later, whole_seconds,
-    },
+    scheme::{Guid, Persistence, RefTokId, SessionRow, TokenTimes, elapsed, later, whole_seconds},
     token::{AppClaims, Token, TokenClaims},
 };
 

@@ -7,8 +7,7 @@ use logout_all::{
     StoreError, UserId,
     store::{
         DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
-        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
-        Wakes,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch, Wakes,
     },
 };
 use uuid::Uuid;

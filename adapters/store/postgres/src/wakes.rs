@@ -41,9 +41,8 @@ async fn listen_once(reach: &Reach, channel: &str, heard: &Heard) -> String {
             }
         }
     };
-    let execute = async |sql: &str| {
-        client.batch_execute(sql).await.map_err(|error| Cause::of(&error))
-    };
+    let execute =
+        async |sql: &str| client.batch_execute(sql).await.map_err(|error| Cause::of(&error));
     let listen = format!("SET statement_timeout = 2000; LISTEN {channel}");
     let asking = heard.while_answered(execute(&listen), || execute(""));
     tokio::select! { why = listening => why, why = asking => why }

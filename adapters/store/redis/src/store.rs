@@ -7,8 +7,7 @@ use logout_all::{
     StoreError, StoreErrorKind, UserId, UserState,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, Lookups, NewSession,
-        Polled, Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
-        Wakes,
+        Polled, Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch, Wakes,
     },
 };
 use tokio::{runtime::Handle, time::timeout};

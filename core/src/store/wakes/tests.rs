@@ -24,10 +24,7 @@ impl Drop for Open {
 }
 
 impl Server {
-    fn wakes<Listening>(
-        &self,
-        listen: impl Fn(Heard) -> Listening + Send + Sync + 'static,
-    ) -> Wakes
+    fn wakes<Listening>(&self, listen: impl Fn(Heard) -> Listening + Send + Sync + 'static) -> Wakes
     where
         Listening: Future<Output = String> + Send + 'static,
     {

@@ -14,13 +14,13 @@ use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
 use logout_all::{Clock, StoreError, StoreErrorKind};
 use tokio::{runtime::Handle, time::timeout};
 
-pub(crate) use role::{Role, VERB_WAIT};
 use crate::{
     db::{Db, Statements},
     fault::Fault,
     server::{CONNECT_WAIT, Reach},
     silence::Silence,
 };
+pub(crate) use role::{Role, VERB_WAIT};
 
 /// How long a verb waits for one of its lane's connections to become free.
 const POOL_WAIT: Duration = Duration::from_secs(1);
