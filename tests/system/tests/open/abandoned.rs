@@ -41,7 +41,7 @@ async fn places_come_back(framework: Framework) {
     let (closed, reset) = (sign_in(&server, &ada).await, sign_in(&server, &ada).await);
     let mut streams = Vec::new();
     for _ in 0..MOST {
-        streams.push(open(server.address, &closed).await.expect("a place"));
+        streams.push(open(server.address, &closed).await.unwrap());
     }
     // These read nothing: what the server has written by then makes their close a reset.
     let mut unread = Vec::new();
