@@ -54,7 +54,7 @@ impl Follows for Lag {
         metrics::learned(elapsed(entry.at, self.0.now()));
     }
 
-    fn gap(&self) {
+    fn gap(&self, _: Duration) {
         metrics::gap();
     }
 }

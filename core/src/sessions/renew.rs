@@ -1,7 +1,7 @@
 //! Renewal: R1 to R5 of the scheme, decided on one read, done by one compare-and-swap, and
 //! decided again where another renewal was faster.
 
-use super::{AuthError, ClientInfo, Issued, Sessions, Verified, login::times_of, user_data};
+use super::{AuthError, ClientInfo, Issued, Sessions, Verified, issued::times_of, user_data};
 use crate::{
     events::Event,
     metrics,

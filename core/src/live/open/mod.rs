@@ -4,8 +4,8 @@
 //!
 //! An entry that names a session ends it here. One that names a user or everybody has those sessions
 //! read again, for who signed in after it is not meant. Whatever may have been missed is found by
-//! reading everything again, in batches, and never oftener than every 5 s. A session of which the
-//! store says nothing for 15 s is told as unknown.
+//! reading everything again, in batches, and never oftener than every 5 s. A session of which neither
+//! the journal nor an answer of the store tells anything for 15 s is told as unknown.
 //!
 //! The lock is held for a look into a tree, or for one batch; never while anybody is woken, and never
 //! across an await.
@@ -175,6 +175,11 @@ impl Open {
         self.with(|table, now| table.unanswered(asked, now));
     }
 
+    /// For how long its answer is waited for from now on.
+    fn left(&self, asked: &Asked) -> Duration {
+        Duration::from_millis(asked.until.saturating_sub(self.now()))
+    }
+
     /// For how long nothing is to be read; none while nothing is open.
     fn idle_for(&self) -> Option<Duration> {
         self.with(|table, now| {
@@ -223,8 +228,14 @@ impl Follows for Open {
         }
     }
 
-    fn gap(&self) {
-        self.with(Table::begin_round_in_turn);
+    fn read_on(&self) {
+        self.with(Table::is_heard);
+    }
+
+    fn gap(&self, silent: Duration) {
+        self.with(|table, now| {
+            table.begin_round_in_turn(now.saturating_sub(ms(silent)), now);
+        });
         self.work.notify_one();
     }
 }
