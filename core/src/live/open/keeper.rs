@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{
     Open,
@@ -32,6 +35,8 @@ pub(crate) async fn keep(open: Arc<Open>, reader: Reader, mut stopped: watch::Re
 /// sends a few statements.
 async fn read_due(open: &Open, reader: &Reader) {
     loop {
+        // Not moved by the clock that tests move: a question that is under way then is answered.
+        let sent_at = Instant::now();
         let batch = open.take();
         if batch.is_empty() {
             return;
@@ -42,7 +47,8 @@ async fn read_due(open: &Open, reader: &Reader) {
         };
         let reads: Vec<_> = batch.iter().cloned().map(read).collect();
         for (asked, mut read) in batch.iter().zip(reads) {
-            match timeout(open.left(asked), &mut read).await {
+            let patience = Duration::from_millis(asked.until.saturating_sub(asked.at));
+            match timeout_at(sent_at + patience, &mut read).await {
                 Ok(Ok(Ok(Found::Alive(at, again_in)))) => open.alive(asked, at, again_in),
                 Ok(Ok(Ok(Found::Over(told)))) => open.over(&asked.key, told),
                 // Told by `watch`. A store that panics has answered nothing either, nor one that is

@@ -175,11 +175,6 @@ impl Open {
         self.with(|table, now| table.unanswered(asked, now));
     }
 
-    /// For how long its answer is waited for from now on.
-    fn left(&self, asked: &Asked) -> Duration {
-        Duration::from_millis(asked.until.saturating_sub(self.now()))
-    }
-
     /// For how long nothing is to be read; none while nothing is open.
     fn idle_for(&self) -> Option<Duration> {
         self.with(|table, now| {
