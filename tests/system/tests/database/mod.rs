@@ -19,15 +19,22 @@ pub(crate) struct Database {
     server: Config,
     server_url: String,
     name: String,
+    /// Whether it goes with its server, and needs no removal.
+    goes_with_server: bool,
 }
 
 impl Database {
     pub(crate) async fn new() -> Result<Self, String> {
-        Self::on(&server_url()?).await
+        Self::create(&server_url()?, false).await
     }
 
-    /// On another server than that of `TEST_DATABASE_URL`.
+    /// On a server of the test's own.
+    #[allow(dead_code, reason = "each test program uses its part")]
     pub(crate) async fn on(server_url: &str) -> Result<Self, String> {
+        Self::create(server_url, true).await
+    }
+
+    async fn create(server_url: &str, goes_with_server: bool) -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server: Config = server_url
             .parse()
@@ -37,7 +44,7 @@ impl Database {
         let sql = connect(&server).await.map_err(|error| no_server(&error))?;
         let created = sql.batch_execute(&format!("CREATE DATABASE {name}")).await;
         created.map_err(|error| no_server(&error))?;
-        Ok(Self { server, server_url: server_url.to_owned(), name })
+        Ok(Self { server, server_url: server_url.to_owned(), name, goes_with_server })
     }
 
     /// The same outside of any runtime.
@@ -75,6 +82,9 @@ impl Drop for Database {
     /// Does not wait: this may be a thread that drives connections, and PostgreSQL removes no
     /// database as long as one to any other is waiting to be opened (`ProcSignalBarrier`).
     fn drop(&mut self) {
+        if self.goes_with_server {
+            return;
+        }
         let (server, name) = (self.server.clone(), mem::take(&mut self.name));
         let leaving = std::thread::spawn(move || {
             if let Err(error) = remove(&server, &name) {

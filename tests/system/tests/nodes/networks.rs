@@ -59,10 +59,8 @@ pub(crate) async fn polls_are_delayed_lost_and_cut(store: Store) {
         history.iter().filter(like).count()
     };
     for node in 0..site.nodes.len() {
-        let (accepted, denied) = (
-            of(node, &What::Verify, Outcome::Accepted),
-            of(node, &What::Verify, Outcome::Denied),
-        );
+        let (accepted, denied) =
+            (of(node, &What::Verify, Outcome::Accepted), of(node, &What::Verify, Outcome::Denied));
         println!("{} node {node}: {accepted} let in, {denied} denied", store.name());
         assert!(accepted > 100 && denied > 20, "hardly asked");
     }
@@ -100,6 +98,7 @@ pub(crate) async fn wake_ups_never_come(store: Store) {
 pub(crate) async fn polls_are_moved_between_connections(store: Store) {
     let home = Home::new(Framework::Axum, store).await;
     let pooling = Pooling::to(home.server_port(), &["poll", "wake"]).await;
+    pooling.move_them();
     let site = Behind::on(home, pooling.port(), OPTIONS).await;
     rounds::over(&site.home, &site.nodes, "cached, pooled polls").await;
     let moved = pooling.moved();

@@ -95,8 +95,7 @@ async fn round(client: &Client, number: usize, everywhere: bool) {
     let during = tokio::spawn(ask_until_denied(client.clone(), one.clone()));
     let what = if everywhere { What::LogoutAll } else { What::LogoutDevice };
     // A password is hashed while the logout takes place.
-    let (third, ended) =
-        tokio::join!(client.sign_in(number + 1), client.ask(number, &one, what));
+    let (third, ended) = tokio::join!(client.sign_in(number + 1), client.ask(number, &one, what));
     assert_eq!(ended, Outcome::Accepted);
     let (verified, others, renewed) = tokio::join!(
         client.everywhere(&one, What::Verify),

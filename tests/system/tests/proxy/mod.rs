@@ -192,12 +192,8 @@ async fn connection(
     let (from_server, to_server) = server.into_split();
     let line = Line::default();
     shared.lines.lock().unwrap().push(line.clone());
-    let direction = |way| Direction {
-        way,
-        line: line.clone(),
-        state: state.clone(),
-        shared: shared.clone(),
-    };
+    let direction =
+        |way| Direction { way, line: line.clone(), state: state.clone(), shared: shared.clone() };
     let (there, back) = (direction(Way::There), direction(Way::Back));
     tokio::select! {
         // Whichever ends first closes both.
@@ -251,7 +247,9 @@ impl Direction {
                     tokio::time::sleep(delay).await;
                     false
                 }
-                Network::Good | Network::Cut | Network::BlackHole => false,
+                // It has said what it is for only now.
+                Network::Cut => return,
+                Network::Good | Network::BlackHole => false,
             };
             match self.loses(piece) {
                 Some(Loss::Cut) => return,
@@ -273,10 +271,7 @@ impl Direction {
         let next = lose.front()?;
         let tag = format!("{}\0", next.tag);
         let has_tag = piece.windows(tag.len()).any(|text| text == tag.as_bytes());
-        if self.way == Way::There
-            || !has_tag
-            || !self.line.has_role(next.role)
-        {
+        if self.way == Way::There || !has_tag || !self.line.has_role(next.role) {
             return None;
         }
         lose.pop_front().map(|lost| lost.how)
@@ -295,12 +290,12 @@ fn of_postgres(startup: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(name).trim_start_matches("logout-all ").to_owned())
 }
 
-/// `wake` where it subscribes; `poll` where it calls the script that is given the journal and the key
+/// `wake` where it is to be told what it did not ask, and so begins with `HELLO`; `poll` where it calls the script that is given the journal and the key
 /// that is never there, in this order.
 fn of_redis(request: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(request);
     let words: Vec<&str> = text.split("\r\n").filter(|word| !word.starts_with('$')).collect();
-    if words.contains(&"SUBSCRIBE") {
+    if words.contains(&"HELLO") {
         return Some("wake");
     }
     let polls = |pair: &[&str]| pair[0].ends_with(":journal") && pair[1].ends_with(":nothing");

@@ -1,14 +1,15 @@
 //! A pool in transaction mode between stores and their PostgreSQL server, as PgBouncer is one, and less
 //! kind: each transaction of a client goes over another connection of the server than the one before
 //! it, over one that another client, of another process, has set up and used. Clients sign in over a
-//! connection of their own, which is the pool's from then on.
+//! connection of their own, which is the pool's from then on. Until it is told to move, it is a pool in
+//! session mode.
 
 use std::{
     collections::VecDeque,
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -34,6 +35,7 @@ struct Pool {
     free: Mutex<VecDeque<Server>>,
     count: Semaphore,
     opened: AtomicUsize,
+    moves: AtomicBool,
     moved: AtomicUsize,
 }
 
@@ -54,6 +56,7 @@ impl Pooling {
             free: Mutex::default(),
             count: Semaphore::new(0),
             opened: AtomicUsize::default(),
+            moves: AtomicBool::default(),
             moved: AtomicUsize::default(),
         });
         let ours = pool.clone();
@@ -71,6 +74,11 @@ impl Pooling {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Transaction mode, from now on.
+    pub(crate) fn move_them(&self) {
+        self.pool.moves.store(true, Ordering::SeqCst);
     }
 
     /// How many transactions went over another connection than the one before it.
@@ -99,8 +107,10 @@ impl Pool {
         let mut last = self.opened.fetch_add(1, Ordering::SeqCst);
         self.give(Server { number: last, stream });
         loop {
-            let mut asked = read_batch(&mut client).await?;
+            let asked = read_batch(&mut client).await;
             let mut server = self.take(last).await;
+            // There is one for each client; the one that is taken for one who left is closed.
+            let mut asked = asked?;
             self.moved.fetch_add(usize::from(server.number != last), Ordering::SeqCst);
             last = server.number;
             // One that fails half way is not given back.
@@ -123,8 +133,9 @@ impl Pool {
     async fn take(&self, last: usize) -> Server {
         self.count.acquire().await.unwrap().forget();
         let mut free = self.free.lock().unwrap();
-        let other = free.iter().position(|server| server.number != last);
-        free.remove(other.unwrap_or(0)).unwrap()
+        let moves = self.moves.load(Ordering::SeqCst);
+        let wanted = free.iter().position(|server| (server.number != last) == moves);
+        free.remove(wanted.unwrap_or(0)).unwrap()
     }
 }
 
