@@ -10,19 +10,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
+mod peer;
+
 use std::time::{Duration, SystemTime};
 
 use divan::{Bencher, black_box};
-use jsonwebtoken::{DecodingKey, Validation, decode};
+use jsonwebtoken::DecodingKey;
 use logout_all::{
     AppClaims, Guid, Keys, RefTokId, UserId,
     scheme::whole_seconds,
     token::{Algorithm, TokenClaims, TokenCodec},
 };
-use serde::{Deserialize, Serialize};
-
-const ISSUER: &str = "https://app.example";
-const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+use peer::{EDITOR, ISSUER, Peer, SECRET};
 
 const ALL: [Algorithm; 4] =
     [Algorithm::Hs256, Algorithm::Ed25519, Algorithm::Es256, Algorithm::Rs256];
@@ -38,49 +37,25 @@ fn main() {
     divan::main();
 }
 
-/// What an application without this library would read: every claim of ours, typed.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "what is read is dropped")]
-struct Claims {
-    sub: String,
-    iat: u64,
-    exp: u64,
-    auth_time: u64,
-    guid: String,
-    #[serde(rename = "refTokID")]
-    ref_tok_id: String,
-    role: String,
-}
-
-/// The application's own claims.
-#[derive(Serialize)]
-struct Role {
-    role: &'static str,
-}
-
 #[divan::bench(args = ALL, sample_count = 500, sample_size = 32)]
 fn decoded_by_jsonwebtoken(bencher: Bencher, algorithm: Algorithm) {
-    let (key, alg) = match algorithm {
+    let peer = match algorithm {
         Algorithm::Ed25519 => {
             let key = DecodingKey::from_ed_pem(pem!("ed25519.pub").as_bytes());
-            (key.unwrap(), jsonwebtoken::Algorithm::EdDSA)
+            Peer::new(jsonwebtoken::Algorithm::EdDSA, key.unwrap())
         }
         Algorithm::Es256 => {
             let key = DecodingKey::from_ec_pem(pem!("es256.pub").as_bytes());
-            (key.unwrap(), jsonwebtoken::Algorithm::ES256)
+            Peer::new(jsonwebtoken::Algorithm::ES256, key.unwrap())
         }
         Algorithm::Rs256 => {
             let key = DecodingKey::from_rsa_pem(pem!("rs256.pub").as_bytes());
-            (key.unwrap(), jsonwebtoken::Algorithm::RS256)
+            Peer::new(jsonwebtoken::Algorithm::RS256, key.unwrap())
         }
-        _ => (DecodingKey::from_secret(SECRET), jsonwebtoken::Algorithm::HS256),
+        _ => Peer::hs256(),
     };
-    let mut validation = Validation::new(alg);
-    validation.set_issuer(&[ISSUER]);
-    validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-    validation.leeway = 0;
     let token = token(&codec(algorithm));
-    bencher.bench_local(|| decode::<Claims>(black_box(&token), &key, &validation).unwrap());
+    bencher.bench_local(|| peer.decode(black_box(&token)));
 }
 
 #[divan::bench(args = ALL, sample_count = 500, sample_size = 32)]
@@ -109,7 +84,7 @@ fn token(codec: &TokenCodec) -> String {
         issued_at: now,
         expires_at: now + 3600,
         auth_time: now,
-        app: AppClaims::from_value(&Role { role: "editor" }).unwrap(),
+        app: AppClaims::from_value(&EDITOR).unwrap(),
     };
     codec.issue(&claims, 0).unwrap().expose().to_owned()
 }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    metrics,
     scheme::{By, EndReason, Guid, RenewalKind, Reuse, UserId},
     store::{Scope, StoreError, StoreErrorKind},
 };
@@ -130,6 +131,7 @@ impl Events {
     }
 
     pub(crate) fn tell(&self, event: &Event) {
+        count(event);
         // A subscriber that panics, as one may whose output is closed, must not turn an operation
         // that took effect into a failure.
         let _ = catch_unwind(AssertUnwindSafe(|| log(event)));
@@ -146,6 +148,9 @@ impl Events {
         answer: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let bit = side as u8;
+        if let Err(error) = &answer {
+            metrics::store_failed(side.as_str(), error.kind().as_str());
+        }
         match &answer {
             // Read first: the usual case writes nothing that other cores would have to fetch.
             Ok(_) if self.lost.load(Ordering::Relaxed) & bit == 0 => {}
@@ -165,6 +170,28 @@ impl Events {
             }
         }
         answer
+    }
+}
+
+impl Side {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Reads => "reads",
+            Self::Writes => "writes",
+            Self::Directory => "directory",
+        }
+    }
+}
+
+/// What one node saw once: whatever every node sees is not counted here.
+fn count(event: &Event) {
+    match event {
+        Event::SignedIn { .. } => metrics::signed_in(),
+        Event::Reuse { .. } => metrics::reused(),
+        Event::Ended { reason, .. } => metrics::ended(reason.as_str()),
+        Event::LeaseLost { .. } => metrics::lease_lost(),
+        // Renewals are counted with those that are refused.
+        Event::Renewed { .. } | Event::StoreLost { .. } | Event::StoreBack | Event::LeaseBack => {}
     }
 }
 

@@ -49,6 +49,7 @@ pub mod wire;
 mod adapter;
 mod events;
 mod live;
+mod metrics;
 
 #[cfg(feature = "testing")]
 pub mod testing;

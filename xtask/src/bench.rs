@@ -38,12 +38,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     fs::create_dir_all(&folder)
         .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     // Built before anything runs: what is measured has the machine for itself.
-    let program = build(&root.join("Cargo.toml"), "logout-all-bench")?;
+    let program = build(&root.join("Cargo.toml"), "logout-all-bench", &workspace.target_folder())?;
     let mut bench = Command::new(program);
     bench.arg("run").arg("--out").arg(&folder);
     if arguments.measures("http") {
         let peers = root.join("tests").join("bench").join("peers").join("Cargo.toml");
-        bench.arg("--peers").arg(build(&peers, "logout-all-peers")?);
+        let built = workspace.target_folder().join("peers");
+        bench.arg("--peers").arg(build(&peers, "logout-all-peers", &built)?);
     }
     for (section, name) in [("token", "token"), ("cached", "cached")] {
         if arguments.measures(section) {
@@ -75,9 +76,9 @@ impl Arguments {
 }
 
 /// Builds a release and asks cargo where it is.
-fn build(manifest: &Path, package: &str) -> Result<PathBuf, String> {
+fn build(manifest: &Path, package: &str, into: &Path) -> Result<PathBuf, String> {
     println!("building {package}");
-    demo::build(manifest, package, &["--release"])
+    demo::build(manifest, package, &["--release", "--target-dir", &into.to_string_lossy()])
 }
 
 /// What divan prints, kept in a file.

@@ -11,6 +11,10 @@ pub(crate) const STORES: &[&str] = &["memory", "sqlite", "postgres", "redis"];
 /// framework; a store that is left out is left out in all its layouts.
 pub(crate) const LAYOUTS: &[(&str, &str)] = &[("redis-cluster", "redis")];
 
+/// The mode that stands in the names of cells, `framework::store::cached::transport`; strict mode has
+/// none.
+pub(crate) const CACHED: &str = "cached";
+
 /// The transports.
 pub(crate) const TRANSPORTS: &[&str] = &["bearer", "cookie", "both"];
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cells::{self, LAYOUTS, STORES, TRANSPORTS};
+use crate::cells::{self, CACHED, LAYOUTS, STORES, TRANSPORTS};
 use crate::lines::{Counts, Line, parse};
 use crate::parts::{Part, Selection};
 use crate::run::Ending;
@@ -49,7 +49,8 @@ impl PartReport {
 }
 
 /// The counts of laws or cases by cell, the expected cells first and others as they come.
-/// A law's row is its store; a case's row is framework and store, its column the transport.
+/// A law's row is its store; a case's row is framework, store and perhaps the mode, its column the
+/// transport.
 pub(crate) type Cells = Vec<(Vec<String>, Counts)>;
 
 #[derive(Debug)]
@@ -64,9 +65,13 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new() -> Self {
         let law = |store: &&str| (vec![(*store).to_owned()], Counts::default());
-        let cases = cells::rows().flat_map(|(framework, store)| {
+        let rows = cells::rows().flat_map(|(framework, store)| {
+            [vec![framework, store], vec![framework, store, CACHED]]
+        });
+        let cases = rows.flat_map(|row| {
             TRANSPORTS.iter().map(move |transport| {
-                ([framework, store, transport].map(str::to_owned).to_vec(), Counts::default())
+                let cell = row.iter().chain([transport]).map(|name| (*name).to_owned());
+                (cell.collect(), Counts::default())
             })
         });
         Self {
@@ -87,7 +92,7 @@ impl Report {
             }
             Some(Line::Trial { name, ended }) => match part {
                 Part::Laws => add(&mut self.laws, &segments(name, 1), ended),
-                Part::Cases => add(&mut self.cases, &segments(name, 3), ended),
+                Part::Cases => add(&mut self.cases, &cell_of_case(name), ended),
                 _ => {}
             },
             None => {}
@@ -143,6 +148,12 @@ impl Report {
         }
         total
     }
+}
+
+/// Framework, store, mode where it is not strict, and transport.
+fn cell_of_case(name: &str) -> Vec<String> {
+    let names_mode = name.split("::").nth(2) == Some(CACHED);
+    segments(name, if names_mode { 4 } else { 3 })
 }
 
 /// The first segments of a trial's name, or fewer where it has no more before its own name.

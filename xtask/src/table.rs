@@ -58,7 +58,7 @@ fn laws(report: &Report, selection: Selection<'_>) -> String {
     align(&rows.collect::<Vec<_>>())
 }
 
-/// One row for each framework and store, with all transports beside one another.
+/// One row for each framework, store and mode, with all transports beside one another.
 fn cases(cells: &Cells, selection: Selection<'_>) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (cell, counts) in cells {
@@ -157,35 +157,59 @@ mod tests {
             "test axum::redis::bearer::a ... ok",
             "test axum::redis::cookie::a ... ok",
             "test axum::redis::both::a ... ok",
-            "test result: FAILED. 10 passed; 1 failed; 1 ignored; 0 measured",
+            "test axum::memory::cached::bearer::a ... ok",
+            "test axum::memory::cached::cookie::a ... ok",
+            "test axum::memory::cached::both::a ... ok",
+            "test axum::sqlite::cached::bearer::a ... ok",
+            "test axum::sqlite::cached::cookie::a ... ok",
+            "test axum::sqlite::cached::both::a ... ok",
+            "test axum::postgres::cached::bearer::a ... ok",
+            "test axum::postgres::cached::cookie::a ... ok",
+            "test axum::postgres::cached::both::a ... ok",
+            "test axum::redis::cached::bearer::a ... ok",
+            "test axum::redis::cached::cookie::a ... ok",
+            "test axum::redis::cached::both::a ... ok",
+            "test result: FAILED. 22 passed; 1 failed; 1 ignored; 0 measured",
         ]);
 
         let expected = "\
 part            passed  failed  ignored   time
 fmt    ok            1       0        0   0.6s
-cases  FAILED       10       1        1  1m15s
+cases  FAILED       22       1        1  1m15s
 laws   NOT RUN
 all                                      1m15s
 
-cases  axum memory      bearer 2 ok                cookie 1 ok                    both 1 ok
-cases  axum sqlite      bearer 0 ok, 1 FAILED      cookie NOTHING RAN, 1 IGNORED  both NOTHING RAN
-cases  axum postgres    bearer 1 ok                cookie 1 ok                    both 1 ok
-cases  axum redis       bearer 1 ok                cookie 1 ok                    both 1 ok
-cases  actix memory     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  actix sqlite     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  actix postgres   bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  actix redis      bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  rocket memory    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  rocket sqlite    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  rocket postgres  bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
-cases  rocket redis     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  axum memory             bearer 2 ok                cookie 1 ok                    both 1 ok
+cases  axum memory cached      bearer 1 ok                cookie 1 ok                    both 1 ok
+cases  axum sqlite             bearer 0 ok, 1 FAILED      cookie NOTHING RAN, 1 IGNORED  both NOTHING RAN
+cases  axum sqlite cached      bearer 1 ok                cookie 1 ok                    both 1 ok
+cases  axum postgres           bearer 1 ok                cookie 1 ok                    both 1 ok
+cases  axum postgres cached    bearer 1 ok                cookie 1 ok                    both 1 ok
+cases  axum redis              bearer 1 ok                cookie 1 ok                    both 1 ok
+cases  axum redis cached       bearer 1 ok                cookie 1 ok                    both 1 ok
+cases  actix memory            bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix memory cached     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix sqlite            bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix sqlite cached     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix postgres          bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix postgres cached   bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix redis             bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  actix redis cached      bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket memory           bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket memory cached    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket sqlite           bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket sqlite cached    bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket postgres         bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket postgres cached  bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket redis            bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
+cases  rocket redis cached     bearer NOT RUN (excluded)  cookie NOT RUN (excluded)      both NOT RUN (excluded)
 
 ran against: sqlite 3.51.1
 
 FAILED cases: nothing ran for axum::sqlite::cookie; exclude it with --without, or see why
 FAILED cases: nothing ran for axum::sqlite::both; exclude it with --without, or see why
 
-test-all: 11 passed, 3 failed
+test-all: 23 passed, 3 failed
 ";
         let without = ["actix", "rocket"].map(str::to_owned);
         let selection = Selection { filter: None, without: &without };
@@ -198,7 +222,8 @@ test-all: 11 passed, 3 failed
         let selection = Selection { filter: None, without: &without };
 
         let table = closing(&report(&[]), selection, &[]);
-        let cells = cells::FRAMEWORKS.len() * cells::TRANSPORTS.len();
+        let modes = 2;
+        let cells = cells::FRAMEWORKS.len() * modes * cells::TRANSPORTS.len();
         assert_eq!(table.matches("NOT RUN (excluded)").count(), cells, "{table}");
     }
 

@@ -10,12 +10,13 @@ use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 use super::{
     Follower, Open, Reader, Touches,
+    measure::{Lag, Measured},
     open::keep,
     poller::{Poller, Purges},
     sweep::sweep_at_intervals,
     waiting::Line,
 };
-use crate::{events::Events, scheme::Clock, store::DynStore};
+use crate::{events::Events, metrics::Tally, scheme::Clock, store::DynStore};
 
 /// How long a shutdown waits for the last activity to be written down.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
@@ -28,6 +29,7 @@ pub(crate) struct Background {
     touches: Arc<Touches>,
     follower: Arc<Follower>,
     open: Arc<Open>,
+    tally: Arc<Tally>,
     runtime: Handle,
     /// The tasks end when this is dropped.
     stop: Mutex<Option<watch::Sender<()>>>,
@@ -67,12 +69,14 @@ impl Background {
                 }
             })
         });
-        let open = Arc::new(Open::new(clock, follower.wanting().clone()));
+        let open = Arc::new(Open::new(clock.clone(), follower.wanting().clone()));
         follower.tell(open.clone());
+        follower.tell(Arc::new(Lag(clock)));
         tasks.push(runtime.spawn(keep(open.clone(), reader.clone(), stopped.clone())));
         tasks.push({
-            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped);
-            let poller = Poller { follower: follower.clone(), cache, store, events };
+            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped.clone());
+            let (follower, cache) = (follower.clone(), cache.clone());
+            let poller = Poller { follower, cache, store, events };
             runtime.spawn(async move {
                 tokio::select! {
                     () = poller.run() => {}
@@ -80,8 +84,22 @@ impl Background {
                 }
             })
         });
+        let tally = Arc::new(Tally::new());
+        tasks.push({
+            let (tally, touches, open) = (tally.clone(), touches.clone(), open.clone());
+            let measured = Measured { tally, touches, open, cache };
+            let mut stopped = stopped;
+            runtime.spawn(async move {
+                tokio::select! {
+                    () = measured.publish_at_intervals() => {}
+                    _ = stopped.changed() => {}
+                }
+                // The last second too.
+                measured.publish();
+            })
+        });
         let ended = joined(&runtime, tasks);
-        Self { touches, follower, open, runtime, stop: Mutex::new(Some(stop)), ended }
+        Self { touches, follower, open, tally, runtime, stop: Mutex::new(Some(stop)), ended }
     }
 
     pub(crate) fn touches(&self) -> &Touches {
@@ -94,6 +112,10 @@ impl Background {
 
     pub(crate) fn open(&self) -> &Arc<Open> {
         &self.open
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

@@ -1,9 +1,12 @@
 //! What follows the journal beside the cache, and who wants it followed: a node in strict mode polls
 //! only while something open depends on it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::Notify;
@@ -16,8 +19,12 @@ pub(crate) trait Follows: Send + Sync {
     /// This was journalled. An entry may be told a second time, never a later one before it.
     fn entry(&self, entry: &JournalEntry);
 
-    /// Something may have been missed: whatever is open is to be read again.
-    fn gap(&self);
+    /// The journal was read on to its end, and nothing of it was missed.
+    fn read_on(&self) {}
+
+    /// Something may have been missed: whatever is open is to be read again. The journal was read
+    /// last so long ago: not at all, where it is what told of the gap.
+    fn gap(&self, silent: Duration);
 }
 
 /// Counts who wants the journal followed.

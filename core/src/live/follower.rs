@@ -60,6 +60,20 @@ pub(crate) enum Applied {
     Late,
 }
 
+impl Applied {
+    /// The word for it, as metrics have it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "applied",
+            Self::More => "applied-in-part",
+            Self::Anew => "torn",
+            Self::Empty => "empty",
+            Self::Unleased => "unleased",
+            Self::Late => "late",
+        }
+    }
+}
+
 impl Poll {
     pub(super) fn after(self) -> Option<u64> {
         self.known.map(|known| known.seq)
@@ -89,7 +103,8 @@ impl Follower {
         &self.marks
     }
 
-    pub(super) fn lease(&self) -> Duration {
+    /// The longest lease that this node takes, which it has asked the store for; zero in strict mode.
+    pub(crate) fn lease(&self) -> Duration {
         self.lease
     }
 
@@ -119,7 +134,7 @@ impl Follower {
         let known_since = state.known.map_or(0, |known| known.seq);
         if judged == Judged::Torn || !agrees(state.known, polled) {
             self.begin_anew(&mut state);
-            gap(&state);
+            gap(&state, Duration::ZERO);
             return Applied::Anew;
         }
         // Nothing of it is news, and whether it is of the same journal nobody can tell.
@@ -142,6 +157,7 @@ impl Follower {
             return Applied::More;
         }
         self.extend(sent_at, polled);
+        state.follows.iter().for_each(|follows| follows.read_on());
         Applied::All
     }
 
@@ -153,7 +169,7 @@ impl Follower {
         if state.known.is_none() {
             return Applied::Empty;
         }
-        gap(state);
+        gap(state, Duration::ZERO);
         self.extend(sent_at, polled);
         // Only at a beginning: an operator may take the lease away while nodes run.
         let lost = polled.lease == Lease::default() && !self.lease.is_zero();
@@ -172,9 +188,10 @@ impl Follower {
         self.begin_anew(&mut self.lock());
     }
 
-    /// The journal cannot be read: whatever follows it is to look for itself.
-    pub(super) fn unreadable(&self) {
-        gap(&self.lock());
+    /// The journal cannot be read, and was last so long ago: whatever follows it is to look for
+    /// itself.
+    pub(super) fn unreadable(&self, silent: Duration) {
+        gap(&self.lock(), silent);
     }
 
     pub(super) fn knows_nothing(&self) -> bool {
@@ -200,8 +217,8 @@ fn agrees(known: Option<Known>, polled: &Polled) -> bool {
     same.is_none_or(|entry| entry.id == known.id)
 }
 
-fn gap(state: &State) {
-    state.follows.iter().for_each(|follows| follows.gap());
+fn gap(state: &State, silent: Duration) {
+    state.follows.iter().for_each(|follows| follows.gap(silent));
 }
 
 impl fmt::Debug for Follower {

@@ -10,6 +10,7 @@ mod follower;
 mod known;
 mod lease;
 mod marks;
+mod measure;
 mod mode;
 mod moment;
 mod open;
@@ -34,6 +35,7 @@ pub(crate) use moment::Moment;
 pub(crate) use open::{Kind, Open, Place, Reader, Told, TooMany, look};
 pub(crate) use poller::Purges;
 pub(crate) use settle::{settle, wait_for_leases};
+pub(crate) use sweep::sweep;
 pub(crate) use table::{Entry, Weighs};
 pub(crate) use touches::Touches;
 

@@ -9,16 +9,19 @@ use tokio::{
 };
 
 use super::{
+    cache::CacheState,
     follower::{Applied, Follower},
     moment::Moment,
 };
 use crate::{
     events::{Event, Events},
+    metrics,
     store::{DynStore, StoreError, StoreErrorKind},
 };
 
-/// How often a node in strict mode polls.
-const STRICT: Duration = Duration::from_millis(500);
+/// How often at least the journal is read while something open waits for it: in strict mode, and where
+/// a quarter of the lease is longer.
+const OPEN: Duration = Duration::from_millis(500);
 /// So many polls are under way at most: one that is lost does not hold up the next.
 const UNDER_WAY: usize = 4;
 /// Polls that nobody waited for the next tick with are at least this far apart.
@@ -31,6 +34,7 @@ const PURGE: Duration = Duration::from_millis(125);
 /// What is looked through for entries that are good for nothing any more.
 pub(crate) trait Purges: Send + Sync {
     fn purge(&self, now: Moment);
+    fn state(&self, now: Moment) -> CacheState;
 }
 
 pub(super) struct Poller {
@@ -46,8 +50,10 @@ struct Round {
     /// When to poll before the next tick.
     early: Option<Instant>,
     last_sent: Instant,
-    /// When the journal was last read, or its followers were told that it cannot be.
-    last_news: Instant,
+    /// When the journal was last read.
+    last_read: Instant,
+    /// When its followers were told last that it cannot be, or it was read after that.
+    last_told: Instant,
     held: Hold,
     error: Option<StoreError>,
 }
@@ -80,9 +86,11 @@ impl Poller {
 
     /// Polls, in strict mode until nobody wants it any more.
     async fn follow(&self) {
-        let every = if self.is_strict() { STRICT } else { self.follower.lease() / 4 };
+        let every = if self.is_strict() { OPEN } else { self.follower.lease() / 4 };
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut between = interval(OPEN);
+        between.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut purges = interval(PURGE);
         purges.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut woken = self.store.woken();
@@ -97,6 +105,9 @@ impl Poller {
                     if self.is_strict() && !self.follower.wanting().is_wanted() {
                         return;
                     }
+                    self.send(&mut round);
+                }
+                _ = between.tick(), if every > OPEN && self.follower.wanting().is_wanted() => {
                     self.send(&mut round);
                 }
                 () = woken.as_mut() => {
@@ -141,9 +152,9 @@ impl Poller {
             }
             (Hold::NotYet | Hold::Lost, false) | (Hold::Running, true) => {}
         }
-        if round.last_news.elapsed() >= UNREADABLE {
-            round.last_news = Instant::now();
-            self.follower.unreadable();
+        if round.last_told.elapsed() >= UNREADABLE {
+            round.last_told = Instant::now();
+            self.follower.unreadable(round.last_read.elapsed());
         }
     }
 }
@@ -155,17 +166,20 @@ impl Round {
             under_way: JoinSet::new(),
             early: None,
             last_sent: now.checked_sub(APART).unwrap_or(now),
-            last_news: now,
+            last_read: now,
+            last_told: now,
             held: Hold::NotYet,
             error: None,
         }
     }
 
     fn came_back(&mut self, outcome: Outcome) {
+        metrics::polled(outcome.as_ref().map_or("failed", |applied| applied.as_str()));
         match outcome {
             Ok(applied) => {
                 self.error = None;
-                self.last_news = Instant::now();
+                self.last_read = Instant::now();
+                self.last_told = self.last_read;
                 if matches!(
                     applied,
                     Applied::More | Applied::Anew | Applied::Empty | Applied::Unleased

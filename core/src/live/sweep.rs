@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::jittered;
 use crate::{
     events::{Events, Side},
-    store::DynStore,
+    metrics,
+    store::{DynStore, StoreError, Swept},
 };
 
 const BATCH: usize = 500;
@@ -23,6 +24,17 @@ pub(super) async fn sweep_at_intervals(store: &dyn DynStore, events: &Events) {
     }
 }
 
+/// One batch.
+pub(crate) async fn sweep(
+    store: &dyn DynStore,
+    events: &Events,
+    limit: usize,
+) -> Result<Swept, StoreError> {
+    let swept = events.watch(Side::Writes, store.sweep(limit).await)?;
+    metrics::swept(swept.sessions, swept.journal);
+    Ok(swept)
+}
+
 /// Batch after batch until one is not full: nothing is left, or another node sweeps, which will go
 /// on. It rests as long as it works, so that it takes half of one connection at most, and less the
 /// busier the store is.
@@ -30,7 +42,7 @@ async fn sweep_round(store: &dyn DynStore, events: &Events) {
     loop {
         let begun = Instant::now();
         // A failure is told by `watch`; the next round tries again.
-        let Ok(swept) = events.watch(Side::Writes, store.sweep(BATCH).await) else { return };
+        let Ok(swept) = sweep(store, events, BATCH).await else { return };
         if swept.sessions < BATCH && swept.journal < BATCH {
             return;
         }

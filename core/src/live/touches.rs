@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     events::{Events, Side},
+    metrics,
     scheme::RefTokId,
     store::{Confirm, DynStore, Touch},
 };
@@ -52,12 +53,15 @@ impl Touches {
         };
         match self.lock().queue(touch, every) {
             Queued::Waits => self.arrived(line).notify_one(),
-            Queued::Full(1) => {
-                tracing::warn!(
-                    "too much activity waits for the store: what comes now is not written down"
-                );
+            Queued::Known => {}
+            Queued::Full(so_far) => {
+                metrics::touch_dropped(line.as_str());
+                if so_far == 1 {
+                    tracing::warn!(
+                        "too much activity waits for the store: what comes now is not written down"
+                    );
+                }
             }
-            Queued::Known | Queued::Full(_) => {}
         }
     }
 
@@ -119,6 +123,7 @@ impl Touches {
             Taken::Nothing => return Wrote::All,
             Taken::Enough(rest) => return Wrote::Enough(rest),
         };
+        metrics::touching(line.as_str(), batch.len());
         if events.watch(Side::Writes, store.touch(&batch).await).is_err() {
             self.lock().failed(line);
             return Wrote::Failed;

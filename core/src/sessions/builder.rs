@@ -10,6 +10,7 @@ use super::{BuildError, ClaimsSource, Inner, Proof, Sessions, claims_source::Dyn
 use crate::{
     events::{EventSink, Events},
     live::{Background, Cache, Follower, Following, Held, Marks, Mode, Purges, Reader},
+    metrics,
     scheme::{Clock, Denied, DeviceLimit, Grace, PolicyDraft, Recovery, Reuse, Usage},
     store::{
         DynDirectory, DynStore, SessionStore, StoreError, UserDirectory, erase, erase_directory,
@@ -256,6 +257,7 @@ impl SessionsBuilder {
         }
         self.store.ping().await?;
 
+        metrics::describe();
         let events = Events::new(self.sink);
         let info = self.store.info();
         tracing::info!(

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AuthError, Pending, Sessions, Verified, pending::Committed};
+use super::{AuthError, Inner, Pending, Sessions, Verified, pending::Committed};
 use crate::{
     events::Event,
-    live::{settle, wait_for_leases},
+    live::{settle, sweep, wait_for_leases},
     scheme::{By, EndReason, Guid, Usage, UserId},
     store::{Ended, Ending, JournalEntry, JournalPage, Lease, Scope, StoreError, Swept},
 };
@@ -133,7 +133,7 @@ impl Sessions {
             sessions.forget_everybody();
             sessions.written(answer)?;
             sessions.tell_everyone_ended(reason, by);
-            Ok(settle(sessions.store(), &sessions.inner.events).await?)
+            Ok(sessions.settle().await?)
         })
         .await
     }
@@ -159,7 +159,7 @@ impl Sessions {
                     Ended::default()
                 }
             };
-            settle(sessions.store(), &sessions.inner.events).await?;
+            sessions.settle().await?;
             Ok(ended)
         })
         .await
@@ -173,7 +173,7 @@ impl Sessions {
     pub async fn settled(&self, user: &UserId) -> Result<(), AuthError> {
         tracing::debug!(%user, "settling an ending by other means");
         self.forget(user);
-        Ok(settle(self.store(), &self.inner.events).await?)
+        Ok(self.settle().await?)
     }
 
     /// Tells every cache that this user's data changed (locked, roles). Call it after the change
@@ -189,7 +189,7 @@ impl Sessions {
             sessions.forget(&user);
             sessions.written(answer)?;
             sessions.connections().changed(&user);
-            Ok(settle(sessions.store(), &sessions.inner.events).await?)
+            Ok(sessions.settle().await?)
         })
         .await
     }
@@ -243,7 +243,13 @@ impl Sessions {
     /// # Errors
     /// [`AuthError::Store`].
     pub async fn sweep(&self, limit: usize) -> Result<Swept, AuthError> {
-        Ok(self.written(self.store().sweep(limit).await)?)
+        Ok(sweep(self.store(), &self.inner.events, limit).await?)
+    }
+
+    /// Waits until what was committed is final on every node.
+    async fn settle(&self) -> Result<(), StoreError> {
+        let Inner { store, events, background, .. } = &*self.inner;
+        settle(&**store, events, background.follower().lease()).await
     }
 
     async fn end_whole(
@@ -267,7 +273,7 @@ impl Sessions {
         let ended = self.written(answer)?;
         self.tell_ended(ending, &ended);
         self.announce_predecessors(ending).await?;
-        settle(self.store(), &self.inner.events).await?;
+        self.settle().await?;
         Ok(ended)
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::{Proof, Sessions, Verified};
 use crate::{
     live::{Cache, CacheState, Entry, Fill, Moment, Purges, Weighs},
+    metrics::Verification,
     scheme::{SessionRow, Snapshot, UserId, elapsed, from_seconds, to_micros},
     wire::Transport,
 };
@@ -28,6 +29,12 @@ impl Sessions {
         // The clock is read during the call, before anything is looked up.
         let now = Moment::now();
         let proof = cache.get(token, now)?;
+        let in_grace = proof.header.header.value.is_superseded();
+        self.count(if in_grace {
+            Verification::RememberedInGrace
+        } else {
+            Verification::Remembered
+        });
         let at = proof.header.header.value.origin.saturating_add(now.as_micros());
         Some(Verified::of(self, proof, transport, at))
     }
@@ -112,5 +119,9 @@ impl Weighs for Proof {
 impl Purges for Cache<Proof> {
     fn purge(&self, now: Moment) {
         Self::purge(self, now);
+    }
+
+    fn state(&self, now: Moment) -> CacheState {
+        Self::state(self, now)
     }
 }

@@ -1,9 +1,10 @@
 //! Renewal: R1 to R5 of the scheme, decided on one read, done by one compare-and-swap, and
 //! decided again where another renewal was faster.
 
-use super::{AuthError, ClientInfo, Issued, Sessions, Verified, login::times_of, user_data};
+use super::{AuthError, ClientInfo, Issued, Sessions, Verified, issued::times_of, user_data};
 use crate::{
     events::Event,
+    metrics,
     scheme::{
         By, Denied, EndReason, RefTokId, Renewal, RenewalKind, Reuse, SessionRow, Snapshot,
         TokenTimes, live_row, may_rotate, renewal,
@@ -72,9 +73,14 @@ impl Sessions {
         client: ClientInfo,
         on_reuse: OnReuse,
     ) -> Result<Renewed, AuthError> {
-        let opened = self.open(token)?;
-        let sessions = self.clone();
-        self.whole(async move { sessions.renew_opened(&opened, &client, on_reuse).await }).await
+        let renewed = async {
+            let opened = self.open(token)?;
+            let sessions = self.clone();
+            self.whole(async move { sessions.renew_opened(&opened, &client, on_reuse).await }).await
+        };
+        let renewed = renewed.await;
+        metrics::renewed(outcome_of(&renewed));
+        renewed
     }
 
     async fn renew_opened(
@@ -288,6 +294,16 @@ impl Sessions {
             Swap::Lost => Ok(None),
             Swap::Done(_) => Ok(Some(issued)),
         }
+    }
+}
+
+/// The word for it, as metrics have it.
+fn outcome_of(renewed: &Result<Renewed, AuthError>) -> &'static str {
+    match renewed {
+        Ok(renewed) => renewed.kind.as_str(),
+        Err(AuthError::Denied(_)) => "denied",
+        Err(AuthError::Store(_)) => "store-unavailable",
+        Err(AuthError::Usage(_)) => "misconfigured",
     }
 }
 

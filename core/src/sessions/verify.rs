@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{AuthError, ClientInfo, Sessions, user_data};
 use crate::{
     live::{Entry, Fill, unkept},
+    metrics::Verification,
     scheme::{
         Denied, Guid, RefTokId, SessionRow, Snapshot, Usage, UserData, UserId, Verdict, elapsed,
         from_micros, from_seconds, to_micros, verdict, whole_seconds,
@@ -114,15 +115,32 @@ impl Sessions {
     pub(crate) fn check<'t>(&self, token: &'t [u8]) -> Result<Checked<'t>, Denied> {
         // Begun before a key is looked for: one that is forgotten meanwhile empties the cache.
         let fill = self.begin_fill();
-        let opened = self.open(token)?;
+        let opened = self.open(token).inspect_err(|_| self.count(Verification::Invalid))?;
         match opened.freshness {
-            Freshness::Spent => Err(Denied::TokenExpired),
+            Freshness::Spent => {
+                self.count(Verification::Expired);
+                Err(Denied::TokenExpired)
+            }
             Freshness::Fresh => Ok(Checked { opened, token, fill }),
         }
     }
 
     /// The half that asks the store.
     pub(crate) async fn verify_checked(
+        &self,
+        checked: Checked<'_>,
+        transport: Option<Transport>,
+        activity: Activity<'_>,
+    ) -> Result<Verified, AuthError> {
+        let answer = self.prove(checked, transport, activity).await;
+        // A token that the server looks at itself was presented by nobody.
+        if let Activity::Of(_) = activity {
+            self.count(kind_of(&answer));
+        }
+        answer
+    }
+
+    async fn prove(
         &self,
         Checked { opened, token, fill }: Checked<'_>,
         transport: Option<Transport>,
@@ -168,6 +186,11 @@ impl Sessions {
         Ok(Verified::of(self, proof, transport, to_micros(snapshot.now)))
     }
 
+    /// Counts a verification, for the metrics.
+    pub(super) fn count(&self, verification: Verification) {
+        self.inner.background.tally().count(verification);
+    }
+
     /// Signature and claims; whether it is spent is the caller's to judge.
     pub(super) fn open(&self, token: &[u8]) -> Result<Opened, Denied> {
         self.inner.codec.open(token, self.inner.clock.now())
@@ -209,6 +232,18 @@ impl Sessions {
 impl Proof {
     pub(super) fn is_superseded(&self) -> bool {
         self.standing == Standing::Superseded
+    }
+}
+
+/// What the store's answer makes of it.
+fn kind_of(answer: &Result<Verified, AuthError>) -> Verification {
+    match answer {
+        Ok(session) if session.is_superseded() => Verification::ReadInGrace,
+        Ok(_) => Verification::Read,
+        Err(AuthError::Denied(Denied::TokenSuperseded)) => Verification::Superseded,
+        Err(AuthError::Denied(_)) => Verification::Ended,
+        Err(AuthError::Store(_)) => Verification::Unanswered,
+        Err(AuthError::Usage(_)) => Verification::Misused,
     }
 }
 

@@ -53,6 +53,15 @@ pub struct Bounds {
     pub together: usize,
 }
 
+/// A batch that is taken, for who watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking {
+    /// How many different questions it has.
+    pub together: usize,
+    /// How many callers still wait for the next one.
+    pub waiting: usize,
+}
+
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -77,6 +86,14 @@ pub struct Asked<Q, A> {
 impl<Q: Eq + Hash + Clone, A: Clone> Callers<Q, A> {
     /// A place to ask, and the one to work at.
     pub fn new(bounds: Bounds) -> (Self, Batches<Q, A>) {
+        Self::watched(bounds, |_| {})
+    }
+
+    /// The same, and each batch that is taken is told to `watch`, which is to be quick.
+    pub fn watched(
+        bounds: Bounds,
+        watch: impl Fn(Taking) + Send + Sync + 'static,
+    ) -> (Self, Batches<Q, A>) {
         let queue = Queue {
             asked: BTreeMap::new(),
             turns: HashMap::new(),
@@ -85,7 +102,8 @@ impl<Q: Eq + Hash + Clone, A: Clone> Callers<Q, A> {
             workers: 1,
             closed: false,
         };
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), arrived: Notify::new(), bounds });
+        let (queue, watch) = (Mutex::new(queue), Box::new(watch));
+        let shared = Arc::new(Shared { queue, arrived: Notify::new(), bounds, watch });
         (Self { shared: Arc::clone(&shared) }, Batches { shared })
     }
 
@@ -167,6 +185,7 @@ struct Shared<Q, A> {
     queue: Mutex<Queue<Q, A>>,
     arrived: Notify,
     bounds: Bounds,
+    watch: Box<dyn Fn(Taking) + Send + Sync>,
 }
 
 struct Queue<Q, A> {
@@ -229,6 +248,9 @@ impl<Q: Eq + Hash + Clone, A: Clone> Shared<Q, A> {
             batch.push(asked);
         }
         if !batch.is_empty() {
+            let taking = Taking { together: batch.len(), waiting: queue.waiting };
+            drop(guard);
+            (self.watch)(taking);
             Taken::Batch(Batch(batch))
         } else if queue.closed {
             Taken::Closed

@@ -28,6 +28,20 @@ pub enum StoreErrorKind {
     Stopped,
 }
 
+impl StoreErrorKind {
+    /// The word for it, as metrics have it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::TimedOut => "timed-out",
+            Self::Schema => "schema",
+            Self::Corrupt => "corrupt",
+            Self::Unsupported => "unsupported",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 impl StoreError {
     /// A failure with what happened, to what, and what to do.
     pub fn new(kind: StoreErrorKind, message: impl Into<Arc<str>>) -> Self {

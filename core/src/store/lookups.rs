@@ -11,10 +11,13 @@ use tokio::runtime::Handle;
 
 use super::{
     StoreError, StoreErrorKind,
-    coalesce::{Batch, Batches, Bounds, Callers, Refused},
+    coalesce::{Batch, Batches, Bounds, Callers, Refused, Taking},
     work::{self, Pace},
 };
-use crate::scheme::{Guid, Snapshot, UserId};
+use crate::{
+    metrics,
+    scheme::{Guid, Snapshot, UserId},
+};
 
 /// What a lookup asks.
 pub type LookupAsked = (UserId, Guid);
@@ -42,7 +45,10 @@ impl Lookups {
         limit: Duration,
         together: usize,
     ) -> (Self, Batches<LookupAsked, LookupAnswer>) {
-        let (callers, batches) = Callers::new(Bounds { waiting: Self::WAITING, together });
+        let bounds = Bounds { waiting: Self::WAITING, together };
+        let (callers, batches) = Callers::watched(bounds, move |Taking { together, waiting }| {
+            metrics::looking_up(store, together, waiting);
+        });
         (Self { callers, limit, store, overloaded: AtomicBool::new(false) }, batches)
     }
 
@@ -81,6 +87,7 @@ impl Lookups {
             }
             Ok(Err(Refused::Full)) => {
                 self.overload();
+                metrics::lookup_refused(store);
                 refusal(StoreErrorKind::Unavailable, format!("too many lookups wait for {store}"))
             }
             Ok(Err(Refused::Stopped)) => {

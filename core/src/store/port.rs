@@ -193,7 +193,7 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Completes when something may have been journalled since the call. It may complete for
     /// nothing, late or never: nothing depends on it but some milliseconds. By default it never
-    /// does.
+    /// does. [`Wakes`](super::Wakes) does it for a server that tells its clients of news.
     fn woken(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }

@@ -49,6 +49,17 @@ async fn a_logout_waits_for_the_leases_that_may_run() {
     assert!(begun.elapsed() < LEASE, "{:?}", begun.elapsed());
 }
 
+/// A store that has lost the lease while nodes hold it: their logouts wait for it all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_waits_for_a_lease_that_the_store_has_lost() {
+    let door = Door::default();
+    let node = Node::start(&door).await;
+    let seen = door.store.lower_given(Duration::ZERO).await.unwrap();
+    assert!(door.store.lower_waited(seen).await.unwrap());
+    assert_eq!(door.store.lease().await.unwrap(), Lease::default());
+    assert!(logout(&node).await >= settle(LEASE));
+}
+
 /// A node with a longer lease joins: every logout waits for it from then on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_longest_lease_is_waited_for() {

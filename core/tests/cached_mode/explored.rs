@@ -3,6 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use shuttle::{
@@ -256,7 +257,7 @@ impl Follows for InOrder {
         *last = entry.seq;
     }
 
-    fn gap(&self) {
+    fn gap(&self, _: Duration) {
         *self.0.lock().unwrap() = 0;
     }
 }

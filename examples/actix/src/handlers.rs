@@ -5,7 +5,7 @@ use actix_web::{
     http::header::HeaderValue,
     web::{Data, Json, Path, Payload},
 };
-use example_support::{App, EndedCount, Hello, Me, Report};
+use example_support::{App, EndedCount, Hello, Me, Metrics, Report};
 use logout_all_actix::{AuthReply, AuthSession, MaybeSession, SignIn};
 
 use crate::answers::{Failed, json};
@@ -65,6 +65,11 @@ pub(crate) async fn unlock(
 ) -> Result<HttpResponse, Failed> {
     app.admin(admin_tokens(&request))?.unlock(&username).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+pub(crate) async fn metrics(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failed> {
+    let text = app.admin(admin_tokens(&request))?.metrics().into_text();
+    Ok(HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(text))
 }
 
 /// All values: which of two would count is not for a framework to say.

@@ -69,6 +69,7 @@ pub fn application(
         .service(at("/greeting", &READ_AND_WRITE, handlers::greeting))
         .service(at("/admin/users/{username}/lock", &WRITE, handlers::lock))
         .service(at("/admin/users/{username}/unlock", &WRITE, handlers::unlock))
+        .service(at("/metrics", &READ, handlers::metrics))
         .service(at("/healthz", &READ, handlers::healthz))
         .service(at("/readyz", &READ, handlers::readyz))
         .service(at("/favicon.ico", &READ, handlers::no_icon))

@@ -3,9 +3,10 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::IntoResponse,
 };
-use example_support::{App, Credentials, EndedCount, Hello, Me, NewPassword, Report};
+use example_support::{App, Credentials, EndedCount, Hello, Me, Metrics, NewPassword, Report};
 use logout_all_axum::{AuthReply, AuthSession, MaybeSession, SignIn};
 
 use crate::answers::{Body, Failed, Username};
@@ -64,6 +65,14 @@ pub(crate) async fn unlock(
 ) -> Result<StatusCode, Failed> {
     app.admin(admin_tokens(&headers))?.unlock(&username).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn metrics(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Failed> {
+    let text = app.admin(admin_tokens(&headers))?.metrics().into_text();
+    Ok(([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text))
 }
 
 /// All values: which of two would count is not for a framework to say.

@@ -59,6 +59,7 @@ pub fn router(app: App) -> Router {
         .route("/greeting", get(handlers::greeting).post(handlers::greeting))
         .route("/admin/users/{username}/lock", post(handlers::lock))
         .route("/admin/users/{username}/unlock", post(handlers::unlock))
+        .route("/metrics", get(handlers::metrics))
         .route("/healthz", get(handlers::healthz))
         .route("/readyz", get(handlers::readyz))
         .route("/favicon.ico", get(handlers::no_icon))

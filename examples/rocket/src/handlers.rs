@@ -4,11 +4,11 @@
 
 use std::convert::Infallible;
 
-use example_support::{App, Credentials, EndedCount, Hello, Me, NewPassword, Report};
+use example_support::{App, Credentials, EndedCount, Hello, Me, Metrics, NewPassword, Report};
 use logout_all_rocket::{AuthReply, AuthSession, MaybeSession, SignIn};
 use rocket::{
-    Request, Route, State, get,
-    http::Status,
+    Request, Responder, Route, State, get,
+    http::{Header, Status},
     post,
     request::{FromRequest, Outcome},
     routes,
@@ -28,6 +28,7 @@ pub(crate) fn public() -> Vec<Route> {
         greeting_posted,
         lock,
         unlock,
+        metrics,
         healthz,
         readyz,
         no_icon
@@ -109,6 +110,18 @@ async fn unlock(
 ) -> Result<Status, Failed> {
     app.admin(tokens.0)?.unlock(username).await?;
     Ok(Status::NoContent)
+}
+
+#[get("/metrics")]
+fn metrics(app: &State<App>, tokens: AdminTokens<'_>) -> Result<Measured, Failed> {
+    let text = app.admin(tokens.0)?.metrics().into_text();
+    Ok(Measured { text, kind: Header::new("Content-Type", Metrics::CONTENT_TYPE) })
+}
+
+#[derive(Responder)]
+struct Measured {
+    text: String,
+    kind: Header<'static>,
 }
 
 #[get("/healthz")]

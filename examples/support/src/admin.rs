@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use logout_all::{By, EndReason, Problem};
 use subtle::ConstantTimeEq;
 
-use crate::{App, EndedCount, Failure, StartError, accounts::Locked};
+use crate::{App, EndedCount, Failure, Metrics, StartError, accounts::Locked};
 
 /// What an operator shows in `X-Admin-Token`. Its `Debug` is redacted.
 #[derive(Clone)]
@@ -84,6 +84,12 @@ impl App {
 }
 
 impl Admin<'_> {
+    /// What this process has measured, for Prometheus. Behind the token: it tells how many sign in,
+    /// and which attacks are noticed.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::now()
+    }
+
     /// Locks a user out, now and everywhere: inactive, and every device logged out.
     ///
     /// # Errors

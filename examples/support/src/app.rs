@@ -14,6 +14,7 @@ use crate::{
     Accounts, AdminToken, Failure, Password,
     accounts::Replaced,
     limiter::{Counter, Limiter},
+    metrics,
     password::{Outcome, Turn},
 };
 
@@ -107,6 +108,7 @@ impl App {
         admin_token: AdminToken,
         clock: Clock,
     ) -> Self {
+        metrics::recorder();
         let (limiter, home) = (Limiter::new(clock), Handle::current());
         Self { inner: Arc::new(Inner { sessions, accounts, admin_token, limiter, home }) }
     }

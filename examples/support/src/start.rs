@@ -6,8 +6,8 @@ use logout_all::{Clock, Grace, Keys, MemoryStore, Sessions, SessionsBuilder};
 
 use crate::{
     Accounts, AdminToken, App, Door, HashCost, Options, StartError, StoreChoice,
-    announce::Announcement, open_postgres, open_redis, open_sqlite, options::DEFAULT_DATABASE,
-    signing_key::signing_key,
+    announce::Announcement, metrics, open_postgres, open_redis, open_sqlite,
+    options::DEFAULT_DATABASE, signing_key::signing_key,
 };
 
 /// The same for every process of the demo, whatever its port: they shall take each other's tokens.
@@ -29,6 +29,7 @@ pub struct Started {
 /// # Errors
 /// [`StartError`], with what to do about it.
 pub async fn start(options: &Options) -> Result<Started, StartError> {
+    metrics::recorder();
     let address = options.listen;
     let door = Door::reserve(address).map_err(|why| StartError::Listen { address, why })?;
     let address = door.address();

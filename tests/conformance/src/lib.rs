@@ -7,6 +7,7 @@
 //!   is a whole test program.
 //! - [`client`]: the HTTP client of the cases, which can send anything.
 //! - [`counted`]: a store that counts its accesses and can be made to fail or to wait.
+//! - [`websocket`]: what an application's WebSocket must do when its session ends.
 //!
 //! This crate knows the core alone: no store, no framework, no database.
 
@@ -15,6 +16,7 @@ pub mod client;
 pub mod counted;
 pub mod laws;
 mod report;
+pub mod websocket;
 
 use std::process::ExitCode;
 

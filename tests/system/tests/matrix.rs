@@ -4,23 +4,26 @@ mod database;
 mod keys;
 mod servers;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use database::Gone;
 use libtest_mimic::{Arguments, Trial};
-use logout_all::{Clock, SessionStore, SessionsBuilder};
+use logout_all::{Clock, Mode, SessionStore, SessionsBuilder};
 use logout_all_conformance::cases::{Cell, Quirk, Running, Settings, trials};
 use servers::{Framework, Setup, Store};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Cases wait for commits and leases, more than they compute.
+    arguments.test_threads.get_or_insert(6);
     let _gone = Gone;
     let mut all: Vec<Trial> = Vec::new();
     let rows = Store::ALL.map(|store| (store, &Framework::ALL[..]));
     // Another layout of a store that is in the table: one framework shows that nothing differs.
     let layout = (Store::RedisCluster, &[Framework::Axum][..]);
     for (store, frameworks) in rows.into_iter().chain([layout]) {
-        let cells = frameworks.iter().map(|framework| Example { framework: *framework, store });
+        let cells =
+            frameworks.iter().flat_map(|framework| Example::in_each_mode(*framework, store));
         let trials: Vec<Trial> = cells.flat_map(trials).collect();
         // Nothing is asked of a server that no trial of this run needs.
         if !arguments.list && trials.iter().any(|trial| is_chosen(&arguments, trial.name())) {
@@ -48,15 +51,31 @@ fn version(store: Store) -> Result<String, String> {
     runtime.block_on(store.version())
 }
 
-/// An example over one of the stores.
+/// An example over one of the stores, in one mode.
 struct Example {
     framework: Framework,
     store: Store,
+    mode: Mode,
+}
+
+impl Example {
+    fn in_each_mode(framework: Framework, store: Store) -> impl Iterator<Item = Self> {
+        let cached = Mode::cached().lease(Duration::from_millis(50)).into();
+        // Announcements cross the nodes of a cluster out of order.
+        let modes = if store == Store::RedisCluster { 1 } else { 2 };
+        let modes = [Mode::Strict, cached].into_iter().take(modes);
+        modes.map(move |mode| Self { framework, store, mode })
+    }
 }
 
 impl Cell for Example {
     fn name(&self) -> String {
-        format!("{}::{}", self.framework.name(), self.store.name())
+        let name = format!("{}::{}", self.framework.name(), self.store.name());
+        if self.mode == Mode::Strict { name } else { format!("{name}::cached") }
+    }
+
+    fn mode(&self) -> Mode {
+        self.mode.clone()
     }
 
     async fn start(&self, settings: Settings) -> Result<Running, String> {

@@ -17,7 +17,7 @@ use crate::{
     store::Home,
     turns::Turns,
     users::JoinedUsers,
-    wakes::Wakes,
+    wakes::wakes,
 };
 
 /// The one in use, and another while its answer does not come.
@@ -52,7 +52,7 @@ pub(crate) async fn connect(builder: &PostgresStoreBuilder) -> Result<PostgresSt
         lookups,
         reads,
         polls,
-        wakes: Arc::new(Wakes::new(reach, &builder.schema, runtime)),
+        wakes: Arc::new(wakes(reach, &builder.schema, runtime)),
         writes,
         endings,
         turns: Turns::default(),

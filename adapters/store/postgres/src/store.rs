@@ -7,7 +7,7 @@ use logout_all::{
     StoreError, UserId,
     store::{
         DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
-        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch, Wakes,
     },
 };
 use uuid::Uuid;
@@ -21,7 +21,6 @@ use crate::{
     sweep::{self, Reached},
     touch,
     turns::Turns,
-    wakes::Wakes,
 };
 
 /// Sessions in PostgreSQL. Cheap to clone; clones share the connections, which close when the last

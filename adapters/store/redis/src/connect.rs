@@ -17,7 +17,7 @@ use crate::{
     server::Reach,
     shared::{Shared, Which},
     store::Inner,
-    wakes::Wakes,
+    wakes::wakes,
     wire::{CONNECT_WAIT, Wire},
 };
 
@@ -73,7 +73,7 @@ pub(crate) async fn connect(builder: &RedisStoreBuilder) -> Result<RedisStore, S
     let (together, wakes) = match layout {
         Layout::Server => (
             Some(coalesce::start(&lookups, &shared, &runtime)),
-            Some(Wakes::new(&seeds[0], &shared.keys.channel, &runtime)),
+            Some(wakes(&seeds[0], &shared.keys.channel, &runtime)),
         ),
         Layout::Cluster => (None, None),
     };

@@ -7,7 +7,7 @@ use logout_all::{
     StoreError, StoreErrorKind, UserId, UserState,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, Lookups, NewSession,
-        Polled, Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
+        Polled, Remint, Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch, Wakes,
     },
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -25,7 +25,6 @@ use crate::{
     sweep,
     touch::touch,
     wait::Replicas,
-    wakes::Wakes,
     wire::Held,
 };
 

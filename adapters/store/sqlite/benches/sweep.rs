@@ -1,8 +1,9 @@
 //! How long lookups take beside the sweep of 200,000 dead rows, and without it; and how long its
-//! batches take, the first and the last.
+//! batches take, the first and the last. (`cargo xtask bench` measures the same on PostgreSQL, where
+//! readers and the sweep do not share one file.)
 //!
-//! `cargo bench -p logout-all-sqlite --bench sweep`, about two minutes. The two take turns within one run: on a machine that does other things too, two runs
-//! compare nothing.
+//! `cargo bench -p logout-all-sqlite --bench sweep`, about two minutes. The two take turns within one
+//! run: on a machine that does other things too, two runs compare nothing.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss, reason = "a bench")]
 #![allow(missing_docs, reason = "a program")]

@@ -41,12 +41,16 @@ async fn read_due(open: &Open, reader: &Reader) {
             tokio::spawn(async move { reader.read(&asked).await })
         };
         let reads: Vec<_> = batch.iter().cloned().map(read).collect();
-        for (asked, read) in batch.iter().zip(reads) {
-            match read.await {
-                Ok(Ok(Found::Alive(at, again_in))) => open.alive(asked, at, again_in),
-                Ok(Ok(Found::Over(told))) => open.over(&asked.key, told),
-                // Told by `watch`. A store that panics has answered nothing either.
-                Ok(Err(_)) | Err(_) => open.unanswered(asked),
+        for (asked, mut read) in batch.iter().zip(reads) {
+            match timeout(open.left(asked), &mut read).await {
+                Ok(Ok(Ok(Found::Alive(at, again_in)))) => open.alive(asked, at, again_in),
+                Ok(Ok(Ok(Found::Over(told)))) => open.over(&asked.key, told),
+                // Told by `watch`. A store that panics has answered nothing either, nor one that is
+                // silent for longer than anybody waits.
+                Ok(_) | Err(_) => {
+                    read.abort();
+                    open.unanswered(asked);
+                }
             }
         }
     }

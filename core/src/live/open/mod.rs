@@ -4,8 +4,8 @@
 //!
 //! An entry that names a session ends it here. One that names a user or everybody has those sessions
 //! read again, for who signed in after it is not meant. Whatever may have been missed is found by
-//! reading everything again, in batches, and never oftener than every 5 s. A session of which the
-//! store says nothing for 15 s is told as unknown.
+//! reading everything again, in batches, and never oftener than every 5 s. A session of which neither
+//! the journal nor an answer of the store tells anything for 15 s is told as unknown.
 //!
 //! The lock is held for a look into a tree, or for one batch; never while anybody is woken, and never
 //! across an await.
@@ -120,6 +120,11 @@ impl Open {
         self.read_again(user, None);
     }
 
+    /// Of how many sessions something is open, and how many event streams there are.
+    pub(super) fn count(&self) -> (usize, usize) {
+        self.lock().table.count()
+    }
+
     /// Event streams end, and whatever comes later; what the application opened itself stays.
     pub(crate) fn drain(&self) {
         self.tell(Told::Closing, |table, _| table.drain());
@@ -159,13 +164,20 @@ impl Open {
         batch
     }
 
-    /// It is alive, and is read again after so long.
+    /// It is alive, and is read again so long after the question was sent: the answer counts from then,
+    /// or later.
     fn alive(&self, asked: &Asked, at: SystemTime, again_in: Duration) {
-        self.with(|table, now| table.alive(asked, to_micros(at), now.saturating_add(ms(again_in))));
+        let next = asked.at.saturating_add(ms(again_in));
+        self.with(|table, _| table.alive(asked, to_micros(at), next));
     }
 
     fn unanswered(&self, asked: &Asked) {
         self.with(|table, now| table.unanswered(asked, now));
+    }
+
+    /// For how long its answer is waited for from now on.
+    fn left(&self, asked: &Asked) -> Duration {
+        Duration::from_millis(asked.until.saturating_sub(self.now()))
     }
 
     /// For how long nothing is to be read; none while nothing is open.
@@ -216,8 +228,14 @@ impl Follows for Open {
         }
     }
 
-    fn gap(&self) {
-        self.with(Table::begin_round_in_turn);
+    fn read_on(&self) {
+        self.with(Table::is_heard);
+    }
+
+    fn gap(&self, silent: Duration) {
+        self.with(|table, now| {
+            table.begin_round_in_turn(now.saturating_sub(ms(silent)), now);
+        });
         self.work.notify_one();
     }
 }
@@ -243,3 +261,6 @@ impl fmt::Debug for Open {
         f.debug_struct("Open").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

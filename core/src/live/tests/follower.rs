@@ -1,7 +1,10 @@
 //! What an answer to a poll does: to what is known, to the marks, to the lease and to what follows.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,15 +24,22 @@ use crate::{
 const OWN: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+struct Told {
+    news: Mutex<Vec<String>>,
+    read_on: AtomicUsize,
+}
 
 impl Follows for Told {
     fn entry(&self, entry: &JournalEntry) {
-        self.0.lock().unwrap().push(entry.seq.to_string());
+        self.news.lock().unwrap().push(entry.seq.to_string());
     }
 
-    fn gap(&self) {
-        self.0.lock().unwrap().push("gap".to_owned());
+    fn read_on(&self) {
+        self.read_on.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn gap(&self, _: Duration) {
+        self.news.lock().unwrap().push("gap".to_owned());
     }
 }
 
@@ -51,7 +61,7 @@ impl Scene {
     fn knowing() -> Self {
         let scene = Self::new();
         assert_eq!(scene.answer(scene.follower.poll(), 100, &[5], 5), Applied::All);
-        scene.told.0.lock().unwrap().clear();
+        scene.told.news.lock().unwrap().clear();
         scene
     }
 
@@ -69,7 +79,11 @@ impl Scene {
     }
 
     fn told(&self) -> Vec<String> {
-        self.told.0.lock().unwrap().clone()
+        self.told.news.lock().unwrap().clone()
+    }
+
+    fn read_on(&self) -> usize {
+        self.told.read_on.load(Ordering::SeqCst)
     }
 }
 
@@ -132,9 +146,10 @@ fn a_part_is_applied_and_gives_no_lease() {
     let scene = Scene::knowing();
     assert_eq!(scene.answer(scene.follower.poll(), 300, &[5, 6, 7], 8), Applied::More);
     assert!(scene.runs_until(600));
-    assert_eq!(scene.told(), ["6", "7"]);
+    assert_eq!((scene.told(), scene.read_on()), (vec!["6".to_owned(), "7".to_owned()], 0));
     assert_eq!(scene.answer(scene.follower.poll(), 310, &[7, 8], 8), Applied::All);
     assert!(scene.runs_until(810));
+    assert_eq!(scene.read_on(), 1, "to its end");
 }
 
 #[test]
@@ -145,7 +160,7 @@ fn a_torn_answer_ends_the_lease_and_all_that_was_asked_before() {
         let born = scene.follower.marks().born();
         assert_eq!(scene.answer(scene.follower.poll(), 300, seqs, last), Applied::Anew);
         assert!(scene.has_no_lease() && scene.follower.knows_nothing());
-        assert_eq!(scene.told(), ["gap"]);
+        assert_eq!((scene.told(), scene.read_on()), (vec!["gap".to_owned()], 0));
         let place = scene.follower.marks().place(&UserId::new(1).unwrap());
         assert!(!scene.follower.marks().stands(born, place));
         assert_eq!(scene.answer(before, 310, &[5, 6], 6), Applied::Late);

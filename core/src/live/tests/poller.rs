@@ -35,7 +35,7 @@ impl Follows for Told {
         self.0.lock().unwrap().push(Some(entry.reason));
     }
 
-    fn gap(&self) {
+    fn gap(&self, _: Duration) {
         self.0.lock().unwrap().push(None);
     }
 }

@@ -33,6 +33,16 @@ pub(super) enum Line {
     Activity,
 }
 
+impl Line {
+    /// The word for it, as metrics have it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmations => "confirmations",
+            Self::Activity => "activity",
+        }
+    }
+}
+
 /// What there is to write.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {

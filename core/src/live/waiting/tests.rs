@@ -252,6 +252,24 @@ fn what_fails_again_and_again_takes_no_more_room() {
     assert_eq!(waiting.activity.order.len(), 0);
 }
 
+/// "all places but the last of each": what failed waits behind the others, and everybody has a place.
+#[test]
+fn compaction_leaves_what_failed_behind_the_others() {
+    let mut waiting = Waiting::default();
+    let (failing, other) = (touch(random(), 0, Confirm::No), touch(random(), 0, Confirm::No));
+    waiting.queue(failing.clone(), EVERY);
+    assert_eq!(waiting.batch(Line::Activity).len(), 1);
+    waiting.queue(Touch { seen_at: failing.seen_at + EVERY, ..failing.clone() }, EVERY);
+    waiting.queue(other.clone(), EVERY);
+    waiting.failed(Line::Activity);
+    waiting.activity.compact();
+    assert_eq!(waiting.activity.order, [other.ref_tok_id, failing.ref_tok_id]);
+    // As it is called: by what comes, when there are too many places for nothing.
+    waiting.activity.order.extend(std::iter::repeat_with(random).take(PASSED_OVER + 10));
+    waiting.queue(touch(random(), 0, Confirm::No), EVERY);
+    assert_eq!(waiting.activity.order.len(), 3);
+}
+
 /// What is remembered is bounded too, and no write goes beyond it.
 #[test]
 fn no_more_is_written_than_can_be_remembered() {

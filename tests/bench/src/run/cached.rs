@@ -1,6 +1,6 @@
 //! Cached mode on PostgreSQL: how soon after its commit a logout is known to the last of eight nodes,
-//! how long the whole logout takes, what `logout_everyone` takes by the number of sessions, and what
-//! an entry takes.
+//! how long the whole logout takes, what `logout_everyone` takes by the number of sessions, what an
+//! entry takes, and what the polls of many nodes take.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use logout_all::{
     store::{Ending, Scope},
 };
 
-use super::{Bench, Extent, fill::Database, micro, turns::Rounds};
+use super::{Bench, Extent, cpu, fill::Database, micro, turns::Rounds};
 use crate::{
     report::{Row, Target},
     serve, world,
@@ -22,6 +22,7 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let mut rows = micro::from_memory(bench)?;
     rows.extend(eight_nodes(bench).await?);
     rows.push(everyone(bench).await?);
+    rows.extend(polls(bench).await?);
     Ok(rows)
 }
 
@@ -124,4 +125,40 @@ async fn everyone(bench: &Bench) -> anyhow::Result<Row> {
     let name = format!("logout_everyone, {} sessions", bench.plan.sessions);
     let row = Row::new(name, of_many, "µs").against(format!("{FEW} sessions"), &of_few);
     Ok(row.target(Target::AtMost(1.5)))
+}
+
+/// What PostgreSQL takes for the polls of a hundred nodes with a lease of 500 ms: eight with one of
+/// 40 ms poll as often. None where its processor time cannot be seen.
+async fn polls(bench: &Bench) -> anyhow::Result<Option<Row>> {
+    const LEASE: Duration = Duration::from_millis(40);
+    let database = Database::filled(bench, "polls", bench.plan.fewer).await?;
+    let Some(postgres) = cpu::of_postgres(&bench.arguments.postgres, &database.sql).await? else {
+        return Ok(None);
+    };
+    let turn = Duration::from_secs(if bench.plan.extent == Extent::Quick { 3 } else { 10 });
+    let mut shares = Rounds::default();
+    for _ in 0..bench.plan.rounds {
+        let idle = busy(postgres, turn).await?;
+        let mut nodes = Vec::new();
+        for _ in 0..NODES {
+            let mode = Mode::cached().lease(LEASE);
+            nodes.push(serve::joined(database.store().await?, mode).await?);
+        }
+        // What they do at their start is not polling.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shares.push((busy(postgres, turn).await? - idle).max(0.0) * 100.0);
+        for node in nodes {
+            node.shutdown().await;
+        }
+    }
+    database.remove().await?;
+    let row = Row::new("polls of 100 nodes, of one core of PostgreSQL", shares, "%");
+    Ok(Some(row.target(Target::AtMost(5.0)).note("800 polls a second")))
+}
+
+/// How many cores it uses.
+async fn busy(server: cpu::Family, turn: Duration) -> anyhow::Result<f64> {
+    let (begun, before) = (Instant::now(), server.time()?);
+    tokio::time::sleep(turn).await;
+    Ok((server.time()? - before).as_secs_f64() / begun.elapsed().as_secs_f64())
 }

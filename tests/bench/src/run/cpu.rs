@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use logout_all_postgres::tokio_postgres::Client;
 use procfs::process::{Process, all_processes};
 
 /// A server, and the processes that it started for its connections.
@@ -23,4 +24,29 @@ impl Family {
         }
         Ok(Duration::from_secs(ticks) / u32::try_from(procfs::ticks_per_second())?)
     }
+}
+
+/// That PostgreSQL, if it runs on this machine.
+pub(crate) async fn of_postgres(url: &str, sql: &Client) -> anyhow::Result<Option<Family>> {
+    if !is_here(url) {
+        return Ok(None);
+    }
+    let own: i32 = sql.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
+    // The parent of a connection's process is the server.
+    Ok(Process::new(own)?.stat().ok().map(|stat| Family(stat.ppid)))
+}
+
+/// That Redis, if it runs on this machine.
+pub(crate) async fn of_redis(url: &str) -> anyhow::Result<Option<Family>> {
+    if !is_here(url) {
+        return Ok(None);
+    }
+    let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+    let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+    let id = info.lines().find_map(|line| line.strip_prefix("process_id:"));
+    Ok(id.and_then(|id| id.trim().parse().ok()).map(Family))
+}
+
+fn is_here(url: &str) -> bool {
+    url.contains("@127.0.0.1") || url.contains("//127.0.0.1")
 }

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::{
     Bench, Extent,
-    cpu::Family,
+    cpu::{self, Family},
     fill::{self, Database},
     peers,
     server::{Server, Turn, Who, load},
@@ -178,7 +178,8 @@ impl Servers {
         if let Some(program) = &bench.arguments.peers {
             all.extend(with_peers(bench, program, database, &places(0)).await?);
         }
-        let (postgres, redis) = families(bench, database).await?;
+        let postgres = cpu::of_postgres(&bench.arguments.postgres, &database.sql).await?;
+        let redis = cpu::of_redis(&bench.arguments.redis).await?;
         Ok(Self { all, postgres, redis })
     }
 
@@ -243,31 +244,6 @@ async fn with_peers(
         all.push(Contender { server: peer.server, who: Who::Cookies(peer.cookies), store });
     }
     Ok(all)
-}
-
-/// The processes of the servers behind, where they run on this machine.
-async fn families(
-    bench: &Bench,
-    database: &Database,
-) -> anyhow::Result<(Option<Family>, Option<Family>)> {
-    let here = |url: &str| url.contains("@127.0.0.1") || url.contains("//127.0.0.1");
-    let postgres = if here(&bench.arguments.postgres) {
-        let own: i32 = database.sql.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
-        // The parent of a connection's process is the server.
-        procfs::process::Process::new(own)?.stat().ok().map(|stat| Family(stat.ppid))
-    } else {
-        None
-    };
-    let redis = if here(&bench.arguments.redis) {
-        let client = redis::Client::open(bench.arguments.redis.as_str())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-        let id = info.lines().find_map(|line| line.strip_prefix("process_id:"));
-        id.and_then(|id| id.trim().parse().ok()).map(Family)
-    } else {
-        None
-    };
-    Ok((postgres, redis))
 }
 
 /// Everything against its bare framework, and what else the targets name.

@@ -1,6 +1,6 @@
 //! What an author gives to the suite: one server, started on demand.
 
-use std::{any::Any, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{any::Any, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
 use logout_all::{
     Clock, KeyError, Keys, Mode, SessionStore, Sessions, SessionsBuilder, Transports,
@@ -34,6 +34,12 @@ pub trait Cell: Send + Sync + 'static {
     /// says so.
     fn quirks(&self) -> &'static [Quirk] {
         &[]
+    }
+
+    /// In which mode its servers answer: strict, unless it says so. A cell for cached mode has another
+    /// name, and a lease that is short, since every logout waits for it.
+    fn mode(&self) -> Mode {
+        Mode::Strict
     }
 }
 
@@ -69,6 +75,7 @@ pub struct Settings {
     secret: Secret,
     clock: Clock,
     accesses: Accesses,
+    mode: Mode,
     configure: Configure,
 }
 
@@ -76,7 +83,7 @@ pub struct Settings {
 pub(crate) type Configure = fn(SessionsBuilder) -> SessionsBuilder;
 
 impl Settings {
-    pub(crate) fn new(transports: Transports) -> Result<Self, KeyError> {
+    pub(crate) fn new(transports: Transports, mode: Mode) -> Result<Self, KeyError> {
         let secret = Secret::random();
         Ok(Self {
             transports,
@@ -84,6 +91,7 @@ impl Settings {
             secret,
             clock: Clock::system(),
             accesses: Accesses::default(),
+            mode,
             configure: |builder| builder,
         })
     }
@@ -109,12 +117,16 @@ impl Settings {
             .danger_clock(self.clock.clone())
             .danger_plain_http_cookie(COOKIE)
             .transports(self.transports)
-            .mode(mode());
+            .mode(self.mode.clone());
         (self.configure)(builder)
     }
 
     pub(crate) fn transports(&self) -> Transports {
         self.transports
+    }
+
+    pub(crate) fn mode(&self) -> &Mode {
+        &self.mode
     }
 
     pub(crate) fn secret(&self) -> &Secret {
@@ -123,15 +135,6 @@ impl Settings {
 
     pub(crate) fn accesses(&self) -> &Accesses {
         &self.accesses
-    }
-}
-
-/// As the environment says: `LOGOUT_ALL_MODE=cached` runs every case in cached mode, with a lease
-/// that is short, as every logout waits for it.
-pub(super) fn mode() -> Mode {
-    match std::env::var("LOGOUT_ALL_MODE").as_deref() {
-        Ok("cached") => Mode::cached().lease(Duration::from_millis(50)).into(),
-        _ => Mode::Strict,
     }
 }
 
@@ -203,6 +206,7 @@ type Starting<'a> = Pin<Box<dyn Future<Output = Result<Running, String>> + Send 
 pub(crate) trait DynCell: Send + Sync {
     fn start(&self, settings: Settings) -> Starting<'_>;
     fn quirks(&self) -> &'static [Quirk];
+    fn mode(&self) -> Mode;
 }
 
 impl<C: Cell> DynCell for C {
@@ -212,6 +216,10 @@ impl<C: Cell> DynCell for C {
 
     fn quirks(&self) -> &'static [Quirk] {
         Cell::quirks(self)
+    }
+
+    fn mode(&self) -> Mode {
+        Cell::mode(self)
     }
 }
 

@@ -48,7 +48,8 @@ pub(super) enum Scope {
     Both,
 }
 
-const MODES: [(Transports, &str); 3] =
+/// The choices of transports, each with its word in the names of trials.
+const WAYS_ON: [(Transports, &str); 3] =
     [(Transports::Bearer, "bearer"), (Transports::Cookie, "cookie"), (Transports::Both, "both")];
 
 impl Scope {
@@ -79,12 +80,13 @@ impl Suite {
         Self { cell: Arc::new(cell), shared: std::array::from_fn(|_| OnceCell::new()) }
     }
 
-    async fn run(&self, case: Case, mode: usize) -> Outcome {
-        let (transports, _) = MODES[mode];
+    async fn run(&self, case: Case, on: usize) -> Outcome {
+        let (transports, _) = WAYS_ON[on];
         let start = || async {
-            Live::start(&*self.cell, Settings::new(transports)?).await.map_err(Violation::new)
+            let settings = Settings::new(transports, self.cell.mode())?;
+            Live::start(&*self.cell, settings).await.map_err(Violation::new)
         };
-        let live = self.shared[mode].get_or_try_init(start).await?;
+        let live = self.shared[on].get_or_try_init(start).await?;
         for way in case.scope.ways(transports) {
             let site = Site { cell: self.cell.clone(), live: live.clone(), way: *way };
             let outcome = tokio::time::timeout(TIME_LIMIT, (case.run)(&site)).await;
@@ -111,13 +113,13 @@ fn planned(cell: impl Cell) -> Vec<Planned> {
     let name = cell.name();
     let suite = Arc::new(Suite::new(cell));
     let mut planned = Vec::new();
-    for (mode, (transports, word)) in MODES.into_iter().enumerate() {
+    for (on, (transports, word)) in WAYS_ON.into_iter().enumerate() {
         for case in all() {
             if case.scope.ways(transports).is_empty() {
                 continue;
             }
             let suite = suite.clone();
-            let trial = move || attempt(suite, case, mode).map(|()| Ended::Passed);
+            let trial = move || attempt(suite, case, on).map(|()| Ended::Passed);
             planned.push(Planned::new(format!("{name}::{word}::{}", case.name), word, trial));
         }
     }
@@ -130,22 +132,22 @@ fn planned(cell: impl Cell) -> Vec<Planned> {
 /// # Errors
 /// The [`Violation`] that it finds; also if there is no such case under these transports.
 pub async fn run(cell: impl Cell, transports: Transports, name: &str) -> Outcome {
-    let mode = MODES.iter().position(|(known, _)| *known == transports);
+    let on = WAYS_ON.iter().position(|(known, _)| *known == transports);
     let case = all().into_iter().find(|case| case.name == name);
-    let (Some(mode), Some(case)) = (mode, case) else {
+    let (Some(on), Some(case)) = (on, case) else {
         return Err(format!("there is no case {name}").into());
     };
     if case.scope.ways(transports).is_empty() {
         return Err(format!("{name} does not run under {transports:?}").into());
     }
-    Suite::new(cell).run(case, mode).await
+    Suite::new(cell).run(case, on).await
 }
 
-fn attempt(suite: Arc<Suite>, case: Case, mode: usize) -> Result<(), Failed> {
+fn attempt(suite: Arc<Suite>, case: Case, on: usize) -> Result<(), Failed> {
     let runtime = runtime().as_ref()?;
     // A task of its own: a panic in a case is a failure of that case.
     let task = runtime.spawn(async move {
-        let outcome = suite.run(case, mode).await;
+        let outcome = suite.run(case, on).await;
         drop(suite);
         outcome
     });
@@ -170,7 +172,7 @@ mod tests {
         let cases = all();
         for (at, case) in cases.iter().enumerate() {
             assert!(cases[..at].iter().all(|other| other.name != case.name), "{}", case.name);
-            assert!(MODES.iter().any(|(mode, _)| !case.scope.ways(*mode).is_empty()));
+            assert!(WAYS_ON.iter().any(|(transports, _)| !case.scope.ways(*transports).is_empty()));
         }
     }
 }

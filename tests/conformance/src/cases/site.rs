@@ -4,8 +4,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use logout_all::{
-    ClientInfo, Clock, EndReason, Guid, JournalEntry, LoginTicket, Sessions, SignedIn, Transport,
-    Transports, UserId,
+    ClientInfo, Clock, EndReason, Guid, JournalEntry, LoginTicket, Mode, Sessions, SignedIn,
+    Transport, Transports, UserId,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -95,6 +95,10 @@ impl Site {
         self.way == Transport::Cookie
     }
 
+    pub(super) fn is_strict(&self) -> bool {
+        *self.live.settings.mode() == Mode::Strict
+    }
+
     pub(super) fn transports(&self) -> Transports {
         self.live.settings.transports()
     }
@@ -132,7 +136,7 @@ impl Site {
     }
 
     fn blank(&self) -> Result<Settings, Violation> {
-        Ok(Settings::new(self.live.settings.transports())?)
+        Ok(Settings::new(self.transports(), self.live.settings.mode().clone())?)
     }
 
     async fn started(&self, settings: Settings) -> Result<Site, Violation> {

@@ -1,5 +1,5 @@
 //! What is open on one node while sessions end on another, over each store; while the store is away;
-//! and what ten thousand that are open ask of it ("10,000 open streams … without store load per
+//! when its client is gone; and what ten thousand that are open ask of it ("10,000 open streams … without store load per
 //! stream").
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -8,7 +8,10 @@
 mod database;
 #[path = "../keys/mod.rs"]
 mod keys;
+#[path = "../servers/mod.rs"]
+mod servers;
 
+mod abandoned;
 mod nodes;
 mod outages;
 

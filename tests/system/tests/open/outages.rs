@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use logout_all::{
-    By, ClientInfo, EndReason, Keys, MemoryStore, SessionEnd, SessionStore, Sessions, UntilEnded,
-    UserId,
+    By, ClientInfo, EndReason, Keys, MemoryStore, Mode, SessionEnd, SessionStore, Sessions,
+    UntilEnded, UserId,
     store::{Ending, Scope},
 };
 use logout_all_conformance::counted::{Accesses, Counted, Failing, Verb};
@@ -22,10 +22,15 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
+        Self::start_in(Mode::Strict).await
+    }
+
+    async fn start_in(mode: Mode) -> Self {
         let (store, accesses) = (MemoryStore::new(), Accesses::default());
         let counted = Counted::new(store.clone(), accesses.clone());
         let keys = Keys::hs256(b"a key for a store that goes away").unwrap();
-        let sessions = Sessions::builder(counted, keys, "outages").build().await.unwrap();
+        let builder = Sessions::builder(counted, keys, "outages").mode(mode);
+        let sessions = builder.build().await.unwrap();
         Self { sessions, accesses, store }
     }
 
@@ -51,20 +56,49 @@ impl Node {
     }
 }
 
-/// "after 15 s without an answer it completes as unknown", and not sooner.
+/// "after 15 s without an answer it completes as unknown": since the last poll that was answered, which
+/// was half a second before at most; and not sooner. In either mode, however long the lease.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_away_is_unknown_after_15_s() {
-    let node = Node::start().await;
-    let (one, two) = (node.open("ada").await, node.open("grace").await);
-    sleep(Duration::from_secs(1)).await;
-    node.accesses.fail(Failing::All);
-    let since = Instant::now();
-    for open in [one, two] {
-        assert_eq!(open.await, SessionEnd::Unknown);
-        let waited = since.elapsed().as_secs();
-        // The journal is silent for 5 s before anybody looks for himself.
-        assert!((14..=21).contains(&waited), "told after {waited} s");
+    let long = Mode::cached().lease(Duration::from_mins(1));
+    for mode in [Mode::Strict, Mode::cached().into(), long.into()] {
+        let node = Node::start_in(mode.clone()).await;
+        let (one, two) = (node.open("ada").await, node.open("grace").await);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(node.lookups_in(Duration::from_mins(1)).await, 0, "{mode:?}");
+        node.accesses.fail(Failing::All);
+        let since = Instant::now();
+        for open in [one, two] {
+            assert_eq!(open.await, SessionEnd::Unknown);
+            told_in_time(since);
+        }
     }
+}
+
+/// The same of a store that takes questions and never answers, however many there are to be asked: it
+/// holds nobody up for longer.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_is_unknown_after_15_s() {
+    let node = Node::start().await;
+    let mut open = Vec::new();
+    for user in 0..2_100 {
+        open.push(node.open(&user.to_string()).await);
+    }
+    sleep(Duration::from_secs(1)).await;
+    let _held = node.accesses.hold(Verb::Lookup);
+    node.accesses.fail(Failing::Only(READ_ON));
+    let since = Instant::now();
+    for open in open {
+        let told = timeout(Duration::from_mins(1), open).await;
+        assert_eq!(told, Ok(SessionEnd::Unknown));
+        told_in_time(since);
+    }
+}
+
+/// 15 s after the last answer, which was a poll's; the store has been away since then.
+fn told_in_time(since: Instant) {
+    let waited = since.elapsed().as_millis();
+    assert!((14_400..=15_010).contains(&waited), "told after {waited} ms");
 }
 
 /// An outage of 10 s ends nothing; what ended meanwhile is told when the store is back.

@@ -22,6 +22,7 @@ mod disconnects;
 mod ending;
 mod endings;
 mod home;
+mod measured;
 #[allow(dead_code, reason = "`nodes` runs them in cached mode")]
 mod pair;
 mod printed;
@@ -53,7 +54,9 @@ const IN_MEMORY: [(&str, Alone); 2] = named![
     printed::what_cannot_be_is_said_and_nothing_is_started,
 ];
 
-const OUTLIVED_BY_A_STORE: [(&str, Alone); 3] = named![
+const OUTLIVED_BY_A_STORE: [(&str, Alone); 5] = named![
+    measured::a_node_measures_what_happened,
+    measured::a_node_in_cached_mode_measures_cache_lease_and_lag,
     restart::sessions_and_passwords_survive_a_restart_and_a_logout_does_too,
     restart::two_processes_that_start_at_once_agree,
     restart::no_secret_is_printed_or_logged_at_any_level,

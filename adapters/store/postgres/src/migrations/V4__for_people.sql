@@ -41,6 +41,23 @@ BEGIN
 END
 $$;
 
+-- Those whose token was made before that instant, and no token older than it is accepted any more: the
+-- sessions that stay forget their predecessors, of which nothing is journalled but `changed`, so that
+-- caches forget them, too.
+CREATE FUNCTION logout_issued_before(who text, instant timestamptz, why text DEFAULT 'operator', whom text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    ended bigint;
+BEGIN
+    IF instant > clock_timestamp() THEN
+        RAISE EXCEPTION 'logout_issued_before takes an instant that has passed';
+    END IF;
+    ended := cardinality(end_sessions(who, 'token-issued-before', NULL, instant, why, author(whom), 0));
+    PERFORM announce_changed(who, author(whom), 0);
+    RETURN ended;
+END
+$$;
+
 CREATE FUNCTION logout_everyone(why text DEFAULT 'everyone', whom text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN

@@ -26,6 +26,7 @@ async fn each_function_ends_fences_and_journals() {
         ("SELECT logout_all.logout_device('ada', 'GUID', 'locked', 'operator:ops')", false, 1),
         ("SELECT logout_all.logout_others('ada', 'GUID', why => 'password')", true, 1),
         ("SELECT logout_all.logout_before('ada', now() + interval '0 s')", true, 2),
+        ("SELECT logout_all.logout_issued_before('ada', now() + interval '0 s')", true, 2),
     ] {
         end(&store, &ada, Scope::All).await.unwrap();
         let (one, two) = (sign_in(&store, &ada).await, sign_in(&store, &ada).await);
@@ -53,6 +54,7 @@ async fn each_function_ends_fences_and_journals() {
         "SELECT logout_all.logout_user('ada', 'no reason')",
         "SELECT logout_all.logout_user('ada', 'operator', 'nobody')",
         "SELECT logout_all.logout_before('ada', now() + interval '1 hour')",
+        "SELECT logout_all.logout_issued_before('ada', now() + interval '1 hour')",
         // Nor by what the library itself calls, which its role may.
         "SELECT logout_all.end_sessions('', 'all', NULL, NULL, 'logout', 'policy', 0)",
         "SELECT logout_all.end_sessions('ada', 'all', NULL, NULL, 'no reason', 'policy', 0)",
@@ -65,6 +67,35 @@ async fn each_function_ends_fences_and_journals() {
     ] {
         assert!(sql.batch_execute(bad).await.is_err(), "{bad}");
     }
+}
+
+/// "no token older than it is accepted any more": a session that stays forgets its predecessor, within
+/// the grace too, and caches are told, in the same transaction.
+#[tokio::test]
+async fn a_predecessor_that_is_too_old_is_forgotten_and_told() {
+    let database = Database::migrated().await;
+    let (store, ada) = (database.store().await, user("ada"));
+    let row = sign_in(&store, &ada).await;
+    store.rotate(&rotation(&row)).await.unwrap();
+    let rotated = store.lookup(&ada, row.guid).await.unwrap().row.unwrap();
+    assert_eq!(rotated.prev_ref_tok_id, Some(row.ref_tok_id));
+    let before = journal(&store).await.len();
+    let ended = database
+        .sql()
+        .await
+        .query_one(
+            "SELECT logout_all.logout_issued_before('ada', created_at) FROM logout_all.sessions",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(ended.get::<_, i64>(0), 0, "its token is not older");
+    let stays = store.lookup(&ada, row.guid).await.unwrap();
+    let (row, epochs) = (stays.row.unwrap(), stays.epochs);
+    assert!(row.is_live(epochs, stays.now) && row.prev_ref_tok_id.is_none(), "{row:?}");
+    let told = journal(&store).await.split_off(before);
+    let told: Vec<_> = told.iter().map(|entry| (entry.user.clone(), entry.reason)).collect();
+    assert_eq!(told, [(Some(ada), EndReason::Changed)]);
 }
 
 /// The role, its connection, and a configuration to connect by.

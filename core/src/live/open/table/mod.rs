@@ -18,8 +18,10 @@ const STREAMS_PER_NODE: usize = 10_000;
 const BATCH: usize = 500;
 /// Between two readings of everything, and two of a session that was not answered.
 const PAUSE: Ms = 5_000;
-/// Nothing heard of a session for so long.
+/// Nothing heard of a session for so long, by the journal or by an answer.
 const PATIENCE: Ms = 15_000;
+/// So long before that it is asked about once more.
+const LAST_QUESTION: Ms = 1_000;
 
 /// Milliseconds since the node started.
 pub(super) type Ms = u64;
@@ -64,6 +66,8 @@ pub(super) struct Asked {
     pub(super) why: Option<EndReason>,
     /// When it was alive, in microseconds of the store's clock.
     pub(super) alive_at: i64,
+    /// An answer that comes later than this is waited for no longer.
+    pub(super) until: Ms,
 }
 
 #[derive(Default)]
@@ -104,6 +108,8 @@ struct Session {
     next: Option<Ms>,
     /// Since when the journal or a question was not answered.
     silent_since: Option<Ms>,
+    /// When it was opened, or the last question was sent that was answered.
+    heard: Ms,
     why: Option<EndReason>,
     alive_at: i64,
 }
@@ -117,6 +123,11 @@ struct Listener {
 impl Table {
     pub(super) fn is_empty(&self) -> bool {
         self.sessions.is_empty()
+    }
+
+    /// Sessions, and event streams.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.sessions.len(), self.streams)
     }
 
     /// A session that nobody was open for is read at once.
@@ -146,7 +157,7 @@ impl Table {
         } else {
             let listeners = vec![listener];
             let (next, silent_since, why) = (Some(now), None, None);
-            let session = Session { listeners, next, silent_since, why, alive_at };
+            let session = Session { listeners, next, silent_since, heard: now, why, alive_at };
             self.sessions.insert(key.clone(), session);
             self.agenda.insert((now, key.clone()));
         }
@@ -197,10 +208,22 @@ impl Table {
         self.last_round = Some(now);
     }
 
-    /// The same, and not sooner than is good for the store.
-    pub(super) fn begin_round_in_turn(&mut self, now: Ms) {
+    /// The same, and not sooner than is good for the store. The journal has told nothing since then.
+    pub(super) fn begin_round_in_turn(&mut self, since: Ms, now: Ms) {
         let turn = self.last_round.map_or(now, |last| last.saturating_add(PAUSE).max(now));
-        self.round_due.get_or_insert((turn, now));
+        let (_, earliest) = self.round_due.get_or_insert((turn, since));
+        *earliest = since.min(*earliest);
+    }
+
+    /// The journal tells again what there is to tell: who has not been asked about yet will be, and is
+    /// not silent.
+    pub(super) fn is_heard(&mut self, now: Ms) {
+        if let Some(round) = &mut self.round {
+            round.silent_since = None;
+        }
+        if let Some((_, since)) = &mut self.round_due {
+            *since = now;
+        }
     }
 
     /// What is to be read now, and those of whom nothing was heard for too long.
@@ -208,7 +231,8 @@ impl Table {
         if let Some((_, since)) = self.round_due.take_if(|(due, _)| *due <= now) {
             self.begin_round(None, now);
             if let Some(round) = &mut self.round {
-                round.silent_since.get_or_insert(since);
+                let earliest = round.silent_since.get_or_insert(since);
+                *earliest = since.min(*earliest);
             }
         }
         self.plan_round(now);
@@ -220,11 +244,12 @@ impl Table {
             let Some((_, key)) = self.agenda.pop_first() else { break };
             let Some(session) = self.sessions.get_mut(&key) else { continue };
             session.next = None;
-            if session.silent_since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE) {
+            let until = session.silent_since.unwrap_or(now).saturating_add(PATIENCE);
+            if until <= now {
                 given_up.extend(self.remove(&key));
             } else {
                 let (why, alive_at) = (session.why, session.alive_at);
-                batch.push(Asked { key, at: now, why, alive_at });
+                batch.push(Asked { key, at: now, why, alive_at, until });
             }
         }
         (batch, given_up)
@@ -237,7 +262,7 @@ impl Table {
         let mut last = None;
         for (key, session) in self.sessions.range_mut((from, Unbounded)).take(BATCH) {
             session.why = round.why.or(session.why);
-            session.silent_since = session.silent_since.or(round.silent_since);
+            session.is_silent(round.silent_since);
             plan(&mut self.agenda, key, session, now);
             last = Some(key.clone());
         }
@@ -251,6 +276,7 @@ impl Table {
     pub(super) fn alive(&mut self, asked: &Asked, at: i64, next: Ms) {
         let Some(session) = self.sessions.get_mut(&asked.key) else { return };
         session.alive_at = session.alive_at.max(at);
+        session.heard = asked.at;
         session.silent_since = None;
         if session.next.is_none() {
             session.why = None;
@@ -260,8 +286,9 @@ impl Table {
 
     pub(super) fn unanswered(&mut self, asked: &Asked, now: Ms) {
         let Some(session) = self.sessions.get_mut(&asked.key) else { return };
-        let since = *session.silent_since.get_or_insert(asked.at);
-        let next = now.saturating_add(PAUSE).min(since.saturating_add(PATIENCE).max(now));
+        let until = session.silent_since.get_or_insert(asked.at).saturating_add(PATIENCE);
+        let last = until.saturating_sub(LAST_QUESTION);
+        let next = if now < last { now.saturating_add(PAUSE).min(last) } else { until.max(now) };
         plan(&mut self.agenda, &asked.key, session, next);
     }
 
@@ -304,6 +331,13 @@ impl Table {
 }
 
 impl Session {
+    /// The journal has told nothing since then; what was heard of the session itself counts.
+    fn is_silent(&mut self, since: Option<Ms>) {
+        let Some(since) = since.map(|since| since.max(self.heard)) else { return };
+        let earliest = self.silent_since.get_or_insert(since);
+        *earliest = since.min(*earliest);
+    }
+
     fn streams(&self) -> usize {
         self.listeners.iter().filter(|listener| listener.kind == Kind::Stream).count()
     }

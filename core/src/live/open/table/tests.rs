@@ -87,9 +87,9 @@ fn everything_is_read_in_batches_and_from_the_beginning_again() {
         }
     };
     assert_eq!(read(&mut table, 0), [500, 500, 200]);
-    table.begin_round_in_turn(100);
+    table.begin_round_in_turn(100, 100);
     assert_eq!(read(&mut table, 100), [500, 500, 200]);
-    table.begin_round_in_turn(200);
+    table.begin_round_in_turn(200, 200);
     assert!(read(&mut table, 5_099).is_empty(), "5 s lie between two");
     assert_eq!(table.next(), Some(5_100));
     assert_eq!(read(&mut table, 5_100), [500, 500, 200]);
@@ -105,19 +105,87 @@ fn everything_is_read_in_batches_and_from_the_beginning_again() {
     assert_eq!((first[0].key.clone(), first[0].why), (all[0].clone(), Some(EndReason::Everyone)));
 }
 
+/// Asked again and again from then on, and given up at the last; until when answers were waited for.
+fn is_given_up(table: &mut Table, questions: &[Ms], at: Ms) {
+    for now in questions {
+        assert!(taken(table, now - 1).is_empty());
+        let asked = taken(table, *now);
+        assert_eq!((asked.len(), asked[0].until), (1, at), "at {now}");
+        table.unanswered(&asked[0], *now);
+    }
+    assert!(taken(table, at - 1).is_empty());
+    let (batch, given_up) = table.take(at);
+    assert!(batch.is_empty() && table.is_empty());
+    assert_eq!(given_up.len(), 1);
+}
+
 #[test]
 fn who_is_not_answered_is_asked_every_5_s_and_given_up_after_15() {
     let (mut table, ada) = (Table::default(), key("ada"));
     let _told = join(&mut table, &ada, Kind::Own, 100).unwrap();
-    for now in [100, 5_100, 10_100] {
-        assert!(taken(&mut table, now - 1).is_empty());
+    is_given_up(&mut table, &[100, 5_100, 10_100, 14_100], 15_100);
+}
+
+/// A question that nobody answers is waited for until then, and not asked again before.
+#[test]
+fn a_silent_store_holds_nobody_up_for_longer() {
+    let (mut table, ada) = (Table::default(), key("ada"));
+    let _told = join(&mut table, &ada, Kind::Own, 100).unwrap();
+    let asked = taken(&mut table, 100);
+    table.unanswered(&asked[0], 13_000);
+    let asked = taken(&mut table, 14_100);
+    table.unanswered(&asked[0], 15_100);
+    assert_eq!(table.take(15_100).1.len(), 1);
+}
+
+/// "at most 15 s after the last answer of the store": the journal's, which was heard before anybody
+/// noticed that it is silent.
+#[test]
+fn the_silence_of_the_journal_counts_from_its_last_word() {
+    let (mut table, ada) = (Table::default(), key("ada"));
+    let _told = join(&mut table, &ada, Kind::Own, 0).unwrap();
+    let asked = taken(&mut table, 0);
+    table.alive(&asked[0], 1, 1_000_000);
+    table.begin_round_in_turn(2_000, 7_000);
+    is_given_up(&mut table, &[7_000, 12_000, 16_000], 17_000);
+}
+
+/// While the journal alone is silent, each answer about a session counts for it.
+#[test]
+fn an_answer_counts_more_than_the_journals_silence() {
+    let (mut table, ada) = (Table::default(), key("ada"));
+    let _told = join(&mut table, &ada, Kind::Own, 2_000).unwrap();
+    for now in [2_000, 7_000, 12_000, 17_000, 22_000] {
+        table.begin_round_in_turn(2_000, now);
         let asked = taken(&mut table, now);
-        table.unanswered(&asked[0], now);
+        table.alive(&asked[0], 1, 1_000_000);
     }
-    assert!(taken(&mut table, 15_099).is_empty());
-    let (batch, given_up) = table.take(15_100);
-    assert!(batch.is_empty() && table.is_empty());
-    assert_eq!(given_up.len(), 1);
+    table.begin_round_in_turn(2_000, 27_000);
+    is_given_up(&mut table, &[27_000, 32_000, 36_000], 37_000);
+}
+
+/// Once the journal can be read again, whoever was not asked about yet is not silent.
+#[test]
+fn a_journal_that_is_read_again_ends_the_silence() {
+    let mut table = Table::default();
+    let all: Vec<Key> = (0..600).map(|at| key(&format!("{at:03}"))).collect();
+    let _kept: Vec<_> = all.iter().map(|key| join(&mut table, key, Kind::Own, 0)).collect();
+    for now in [0, 0] {
+        for asked in taken(&mut table, now) {
+            table.alive(&asked, 1, 1_000_000);
+        }
+    }
+    table.begin_round_in_turn(0, 5_000);
+    let first = taken(&mut table, 5_000);
+    table.is_heard(14_900);
+    for asked in &first {
+        table.alive(asked, 1, 1_000_000);
+    }
+    assert_eq!(taken(&mut table, 15_100).len(), 100, "the others are asked about");
+    // The same of a reading that waits for its turn.
+    table.begin_round_in_turn(9_000, 15_200);
+    table.is_heard(15_300);
+    assert_eq!(taken(&mut table, 24_500).len(), 500);
 }
 
 #[test]
