@@ -18,7 +18,7 @@ use crate::{
 };
 
 const USERS: usize = 6;
-const ROUNDS: usize = 16;
+const ROUNDS: usize = 10;
 const LEASE: Duration = Duration::from_millis(200);
 const OPTIONS: &[&str] = &["--mode", "cached", "--lease", "200ms"];
 

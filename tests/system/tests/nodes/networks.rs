@@ -12,7 +12,7 @@ use crate::{
     load::Load,
     pooling::Pooling,
     proxy::Network,
-    rounds::{self, judge, slowest_logout},
+    rounds::{self, FEW, judge, slowest_logout},
     servers::{Framework, Store},
 };
 
@@ -89,7 +89,7 @@ pub(crate) async fn wake_ups_never_come(store: Store) {
     }
     let heard = || site.proxies.iter().map(|proxy| proxy.answered("wake")).sum::<usize>();
     let before = heard();
-    rounds::over(&site.home, &site.nodes, "cached, no wake-ups").await;
+    rounds::over(&site.home, &site.nodes, "cached, no wake-ups", FEW).await;
     assert_eq!(heard(), before, "a wake-up came");
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn polls_are_moved_between_connections(store: Store) {
     let pooling = Pooling::to(home.server_port(), &["poll", "wake"]).await;
     pooling.move_them();
     let site = Behind::on(home, pooling.port(), OPTIONS).await;
-    rounds::over(&site.home, &site.nodes, "cached, pooled polls").await;
+    rounds::over(&site.home, &site.nodes, "cached, pooled polls", FEW).await;
     let moved = pooling.moved();
     println!("{moved} polls and wake-ups were moved");
     assert!(moved > 200, "{moved} were moved");

@@ -20,6 +20,8 @@ use crate::{
 const USERS: usize = 16;
 /// The rounds of one store and mode, in the suite; `NODES_ROUNDS` says another number.
 const ROUNDS: usize = 160;
+/// The same under a fault.
+pub(crate) const FEW: usize = 64;
 
 /// Three, of three frameworks.
 pub(crate) async fn run(store: Store, mode: &str) {
@@ -29,13 +31,13 @@ pub(crate) async fn run(store: Store, mode: &str) {
         _ => &["--mode", "strict"],
     };
     let nodes = three(&home, options);
-    over(&home, &nodes, mode).await;
+    over(&home, &nodes, mode, ROUNDS).await;
 }
 
 /// Over these nodes, all of them well.
-pub(crate) async fn over(home: &Home, nodes: &[Program], called: &str) {
+pub(crate) async fn over(home: &Home, nodes: &[Program], called: &str, rounds: usize) {
     let rounds: usize =
-        std::env::var("NODES_ROUNDS").map_or(ROUNDS, |text| text.parse().expect("a number"));
+        std::env::var("NODES_ROUNDS").map_or(rounds, |text| text.parse().expect("a number"));
     let (recorder, mut users) = (Recorder::new(), JoinSet::new());
     for number in 0..USERS {
         let name = format!("user{number}");
