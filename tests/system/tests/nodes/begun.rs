@@ -57,16 +57,13 @@ const HERE: usize = 3;
 
 async fn node_of(home: &Home) -> Sessions {
     let keys = Keys::hs256(KEY_BYTES).unwrap();
-    let builder = match home.redis() {
-        Some(redis) => {
-            let store = RedisStore::builder(redis.url()).connect().await.unwrap();
-            Sessions::builder(store, keys, "logout-all-demo")
-        }
-        None => {
-            let config = home.database().unwrap().config();
-            let store = PostgresStore::builder(config).connect().await.unwrap();
-            Sessions::builder(store, keys, "logout-all-demo")
-        }
+    let builder = if let Some(redis) = home.redis() {
+        let store = RedisStore::builder(redis.url()).connect().await.unwrap();
+        Sessions::builder(store, keys, "logout-all-demo")
+    } else {
+        let config = home.database().unwrap().config();
+        let store = PostgresStore::builder(config).connect().await.unwrap();
+        Sessions::builder(store, keys, "logout-all-demo")
     };
     builder.build().await.unwrap()
 }
@@ -82,7 +79,7 @@ async fn round(client: &Client, here: &Sessions, user: &UserId, turn: usize) {
     let steps = [0, 0, 1, 2, 4, 8, 16, 30, 100, 250];
     let pause = Duration::from_millis(steps[turn % steps.len()]);
     // On each other turn the login is to be first.
-    let head_start = Duration::from_millis(if turn % 2 == 0 { 0 } else { 3 });
+    let head_start = Duration::from_millis(if turn.is_multiple_of(2) { 0 } else { 3 });
     let (ended, login) = tokio::join!(
         async {
             sleep(head_start).await;

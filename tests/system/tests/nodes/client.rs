@@ -48,7 +48,7 @@ impl Client {
         let session = self.next_session();
         let start = self.recorder.now();
         let answer = send(self.nodes[node], &login(&self.name, PASSWORD)).await.unwrap();
-        let outcome = outcome_of(What::Login, &answer);
+        let outcome = outcome_of(&What::Login, &answer);
         self.recorder.record(node, &session, What::Login, start, outcome);
         (outcome == Outcome::Accepted).then(|| Device { session, token: token_of(&answer) })
     }
@@ -89,14 +89,14 @@ impl Client {
         };
         let start = self.recorder.now();
         let answer = send(self.nodes[node], &request).await.unwrap();
-        let outcome = outcome_of(what.clone(), &answer);
+        let outcome = outcome_of(&what, &answer);
         self.recorder.record(node, &device.session, what, start, outcome);
         outcome
     }
 }
 
 #[track_caller]
-fn outcome_of(what: What, answer: &Response) -> Outcome {
+fn outcome_of(what: &What, answer: &Response) -> Outcome {
     let refusal = match what {
         What::Login => (409, "login-overtaken"),
         _ => (401, "session-ended"),

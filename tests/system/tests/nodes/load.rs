@@ -102,7 +102,7 @@ impl User {
             self.ask_of_both(&one, &two).await;
             sleep(APART).await;
         }
-        let what = if turn % 2 == 0 { What::LogoutAll } else { What::LogoutDevice };
+        let what = if turn.is_multiple_of(2) { What::LogoutAll } else { What::LogoutDevice };
         let during = {
             let (client, device) = (self.client.clone(), one.clone());
             tokio::spawn(async move {

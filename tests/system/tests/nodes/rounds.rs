@@ -45,7 +45,7 @@ pub(crate) async fn over(home: &Home, nodes: &[Program], called: &str, rounds: u
         let client = Client::new(name, nodes, recorder.clone());
         users.spawn(async move {
             for turn in 0..rounds.div_ceil(USERS) {
-                round(&client, number + turn, turn % 2 == 0).await;
+                round(&client, number + turn, turn.is_multiple_of(2)).await;
             }
         });
     }

@@ -1,4 +1,4 @@
-//! A pool in transaction mode between stores and their PostgreSQL server, as PgBouncer is one, and less
+//! A pool in transaction mode between stores and their PostgreSQL server, as `PgBouncer` is one, and less
 //! kind: each transaction of a client goes over another connection of the server than the one before
 //! it, over one that another client, of another process, has set up and used. Clients sign in over a
 //! connection of their own, which is the pool's from then on. Until it is told to move, it is a pool in
@@ -142,13 +142,14 @@ impl Pool {
 /// What `ReadyForQuery` says outside of a transaction.
 const IDLE: u8 = b'I';
 
+/// Requests of a password in the clear, by MD5, and both steps of SCRAM.
+const ASKS: &[u8] = &[3, 5, 10, 11];
+
 /// Everything until the server is ready, in both directions.
 async fn sign_in(client: &mut TcpStream, server: &mut TcpStream) -> io::Result<()> {
     loop {
         let message = read_message(server).await?;
         client.write_all(&message).await?;
-        // A password in the clear, by MD5, and both steps of SCRAM.
-        const ASKS: &[u8] = &[3, 5, 10, 11];
         match message[0] {
             b'Z' => return Ok(()),
             b'R' if ASKS.contains(&message[8]) => {
