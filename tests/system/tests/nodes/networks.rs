@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use crate::{
     behind::{BACK, Behind, LOST},
+    client::Client,
     history::{Call, Outcome, What},
     home::Home,
     load::Load,
@@ -34,13 +35,23 @@ const NETWORKS: [(Network, bool); 6] = [
 pub(crate) async fn polls_are_delayed_lost_and_cut(store: Store) {
     let site = Behind::start(store, OPTIONS).await;
     let load = Load::start(&site.home, &site.nodes).await;
+    site.home.add_user("absent").await;
+    let absent = Client::new("absent".to_owned(), &site.nodes, load.recorder.clone());
     sleep(LASTING).await;
     for (turn, (network, loses)) in NETWORKS.into_iter().enumerate() {
         let node = turn % site.nodes.len();
+        // Somebody whom all nodes know, and who asks nothing while he is signed out elsewhere.
+        let device = absent.sign_in(node).await.unwrap();
+        for _ in 0..4 {
+            absent.everywhere(&device, What::Verify).await;
+            sleep(LASTING / 20).await;
+        }
         let (lost, back) = (site.said(node, LOST), site.said(node, BACK));
         site.proxies[node].becomes_for("poll", network);
         sleep(LASTING).await;
+        assert_eq!(absent.ask(node + 1, &device, What::LogoutAll).await, Outcome::Accepted);
         if network == Network::BlackHole {
+            // So that this node reads nothing of that any more: it must forget all that it knows.
             site.home.truncate_journal().await;
         }
         let has_lost = site.said(node, LOST) > lost;
@@ -50,6 +61,8 @@ pub(crate) async fn polls_are_delayed_lost_and_cut(store: Store) {
             let took = site.says(node, BACK, back).await;
             println!("{} {network:?}: the lease is back after {took:?}", store.name());
         }
+        let outcomes = absent.everywhere(&device, What::Verify).await;
+        assert!(outcomes.iter().all(|it| *it == Outcome::Denied), "{network:?}: {outcomes:?}");
         // From memory again, before the next.
         sleep(LASTING / 3).await;
     }
