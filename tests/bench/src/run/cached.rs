@@ -160,5 +160,5 @@ async fn polls(bench: &Bench) -> anyhow::Result<Option<Row>> {
 async fn busy(server: cpu::Family, turn: Duration) -> anyhow::Result<f64> {
     let (begun, before) = (Instant::now(), server.time()?);
     tokio::time::sleep(turn).await;
-    Ok((server.time()? - before).as_secs_f64() / begun.elapsed().as_secs_f64())
+    Ok(server.time()?.saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64())
 }
