@@ -96,11 +96,17 @@ fn spoils(error: &DbError) -> bool {
     // A server that became a replica; a prepared statement that is gone, or that a migration
     // changed under this connection; a server that goes away.
     *code == SqlState::READ_ONLY_SQL_TRANSACTION
-        || *code == SqlState::INVALID_SQL_STATEMENT_NAME
+        || is_of_another_session(code)
         || *code == SqlState::FEATURE_NOT_SUPPORTED
         || code.code().starts_with("08")
         || code.code().starts_with("57P")
         || matches!(error.severity(), "FATAL" | "PANIC")
+}
+
+/// A statement that this connection prepared is not there, or one that it did not is: it does not have
+/// the server's session that it set up.
+fn is_of_another_session(code: &SqlState) -> bool {
+    [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code)
 }
 
 fn sorted(error: &tokio_postgres::Error) -> (StoreErrorKind, &'static str) {
@@ -114,6 +120,10 @@ fn sorted(error: &tokio_postgres::Error) -> (StoreErrorKind, &'static str) {
         (StoreErrorKind::TimedOut, message)
     } else if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
         (StoreErrorKind::Unavailable, "the PostgreSQL server takes no writes: it is a replica now?")
+    } else if is_of_another_session(code) {
+        let message = "PostgreSQL has other prepared statements than this connection made: connect \
+                       directly, or through a pool in session mode (docs/postgres.md, \"PgBouncer\")";
+        (StoreErrorKind::Unavailable, message)
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         let message = "the database role lacks a privilege: as the role that migrated, SELECT \
                        grant_runtime('ROLE') of the schema (docs/postgres.md, \"Privileges\")";

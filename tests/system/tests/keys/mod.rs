@@ -75,6 +75,11 @@ impl Numbered {
         Ok(numbered)
     }
 
+    /// On a server that nobody else uses.
+    pub(crate) fn on(server_url: &str) -> Self {
+        Self { url: format!("{server_url}/1") }
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

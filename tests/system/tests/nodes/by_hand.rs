@@ -10,7 +10,7 @@ use crate::{
 fn call(what: What, device: &str, start: u64, end: u64, outcome: Outcome) -> Call {
     let session = ("ada".to_owned(), device.to_owned());
     let (start, end) = (Duration::from_millis(start), Duration::from_millis(end));
-    Call { node: 0, session, what, start, end, outcome }
+    Call { node: 0, session, what, start, began: end, end, outcome }
 }
 
 fn well(what: What, device: &str, start: u64, end: u64) -> Call {
@@ -64,13 +64,15 @@ pub(crate) fn a_device_ends_alone_and_all_end_together() {
 }
 
 pub(crate) fn a_login_that_began_after_the_logout_is_not_covered() {
-    let calls = |began| {
+    let calls = |start, began| {
+        let login = well(What::Login, "three", start, 35);
         [
             well(What::LogoutAll, "one", 20, 30),
-            well(What::Login, "three", began, 35),
+            Call { began: Duration::from_millis(began), ..login },
             well(What::Verify, "three", 36, 37),
         ]
     };
-    assert_eq!(found(calls(25)), 0);
-    assert_eq!(found(calls(15)), 1);
+    assert_eq!(found(calls(25, 27)), 0);
+    assert_eq!(found(calls(15, 25)), 0, "sent before it, and begun perhaps after it");
+    assert_eq!(found(calls(12, 15)), 1);
 }

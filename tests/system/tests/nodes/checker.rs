@@ -1,6 +1,7 @@
 //! The law over a history: after a logout that returned success, every verification or renewal that
 //! starts later, on any node, with a token from a login that began before the logout, is not
-//! accepted. A logout that failed promises nothing.
+//! accepted. A logout that failed promises nothing. A login that is sent before the logout may begin
+//! after it, on a busy node: it counts from when it had begun for certain.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -23,7 +24,7 @@ pub(crate) fn stale(history: &[Call]) -> Vec<Stale> {
     for call in history.iter().filter(|call| call.outcome == Outcome::Accepted) {
         match call.what {
             What::Login => {
-                logins.insert(&call.session, call.start);
+                logins.insert(&call.session, call.began);
             }
             What::LogoutDevice | What::LogoutAll => {
                 logouts.entry(&call.session.0).or_default().push(call);

@@ -9,6 +9,8 @@ use tokio::{
 };
 
 use crate::{
+    behind::three,
+    client::PASSWORD,
     database,
     home::Home,
     program::{Program, Starting},
@@ -16,7 +18,6 @@ use crate::{
     talk::{bearer, code, ended},
 };
 
-const PASSWORD: &str = "lovelace";
 const LEASE: Duration = Duration::from_millis(200);
 /// Entries last for the grace, ten seconds: what is denied sooner was heard of.
 const OPTIONS: &[&str] = &["--mode", "cached", "--lease", "200ms"];
@@ -32,9 +33,7 @@ struct Nodes {
 impl Nodes {
     async fn start(store: Store) -> Self {
         let home = Home::new(Framework::Axum, store).await;
-        let command = |framework| home.command_of(framework, OPTIONS);
-        let starting = Framework::ALL.map(|of| Starting::new(command(of), home.folder()));
-        let all: Vec<_> = starting.into_iter().map(Starting::ready).collect();
+        let all = three(&home, OPTIONS);
         let id = home.add_user("ada-two").await;
         let token = all[0].sign_in("ada-two", PASSWORD).await;
         let nodes = Self { all, home, id, token };

@@ -36,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) session: Session,
     pub(crate) what: What,
     pub(crate) start: Duration,
+    /// When it had begun for certain: of a login in two calls the end of the first, else the end.
+    pub(crate) began: Duration,
     pub(crate) end: Duration,
     pub(crate) outcome: Outcome,
 }
@@ -65,7 +67,8 @@ impl Recorder {
         start: Duration,
         outcome: Outcome,
     ) {
-        self.add(Call { node, session: session.clone(), what, start, end: self.now(), outcome });
+        let (session, end) = (session.clone(), self.now());
+        self.add(Call { node, session, what, start, began: end, end, outcome });
     }
 
     pub(crate) fn add(&self, call: Call) {

@@ -21,17 +21,31 @@ mod home;
 mod keys;
 #[path = "../programs/pair.rs"]
 mod pair;
+#[path = "../proxy/pooling.rs"]
+mod pooling;
+#[path = "../postgres_faults/postgres.rs"]
+mod postgres;
 #[path = "../programs/program.rs"]
 mod program;
+#[path = "../proxy/mod.rs"]
+mod proxy;
+#[path = "../../../../adapters/store/redis/tests/redis_store/server.rs"]
+mod redis_server;
 #[path = "../servers/mod.rs"]
 mod servers;
 #[path = "../talk/mod.rs"]
 mod talk;
 
+mod begun;
+mod behind;
 mod by_hand;
 mod checker;
+mod client;
 mod faults;
 mod history;
+mod load;
+mod networks;
+mod outage;
 mod rounds;
 mod twins;
 
@@ -53,6 +67,15 @@ macro_rules! by_hand {
 macro_rules! twins {
     ($($name:ident,)*) => {
         [$(trial(concat!("twins::", stringify!($name)).to_owned(), twins::$name)),*]
+    };
+}
+
+/// Nodes in cached mode, under a fault.
+macro_rules! cached {
+    ($store:ident: $($module:ident::$name:ident,)*) => {
+        [$(trial(format!("{}::cached::{}", $store.name(), stringify!($name)), move || {
+            $module::$name($store)
+        })),*]
     };
 }
 
@@ -97,17 +120,19 @@ fn main() -> ExitCode {
             let name = format!("{}::{mode}::rounds", store.name());
             trials.push(trial(name, move || rounds::run(store, mode)));
         }
-        let name = |what: &str| format!("{}::cached::{what}", store.name());
-        trials.push(trial(name("a_node_that_was_stopped_lets_nobody_in"), move || {
-            faults::a_node_that_was_stopped_lets_nobody_in(store)
-        }));
+        trials.extend(cached![store:
+            faults::a_node_that_was_stopped_lets_nobody_in,
+            begun::a_login_under_way_is_refused_or_over,
+            networks::polls_are_delayed_lost_and_cut,
+            networks::wake_ups_never_come,
+            outage::the_store_is_killed_under_load,
+        ]);
         if store == Store::Postgres {
-            trials.push(trial(name("a_row_deleted_by_hand_is_final_a_lease_later"), move || {
-                faults::a_row_deleted_by_hand_is_final_a_lease_later(store)
-            }));
-            trials.push(trial(name("a_longer_lease_joins_and_is_lowered_again"), move || {
-                faults::a_longer_lease_joins_and_is_lowered_again(store)
-            }));
+            trials.extend(cached![store:
+                faults::a_row_deleted_by_hand_is_final_a_lease_later,
+                faults::a_longer_lease_joins_and_is_lowered_again,
+                networks::polls_are_moved_between_connections,
+            ]);
         }
         for framework in Framework::ALL {
             let pair = Arc::new(Pair::new(framework, store, Mode::Cached));

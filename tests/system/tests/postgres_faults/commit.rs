@@ -28,8 +28,8 @@ impl Scene {
     async fn new() -> Self {
         let server = Postgres::start().await;
         server.builder().migrate().await.unwrap();
-        let proxy = Proxy::to(&server).await;
-        let node = Node::start(&proxy.builder()).await;
+        let proxy = Proxy::to(server.port()).await;
+        let node = Node::start(&server.builder_at(proxy.port())).await;
         let other = Node::start(&server.builder()).await;
         let token = login(node.address, "guest").await.token();
         logout_all(node.address, &token).await.well();

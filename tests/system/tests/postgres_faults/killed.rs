@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 async fn database_killed_under_load_loses_nothing_and_is_told_as_an_outage() {
     let mut server = Postgres::start().await;
     server.builder().migrate().await.unwrap();
-    let proxy = Proxy::to(&server).await;
-    let node = Node::start(&proxy.builder()).await;
+    let proxy = Proxy::to(server.port()).await;
+    let node = Node::start(&server.builder_at(proxy.port())).await;
     let process = NodeProcess::start(&server.url()).await;
     let nodes = [node.address, process.address];
     let load = Load::start(&nodes, 4);

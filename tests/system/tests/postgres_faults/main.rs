@@ -21,7 +21,11 @@ mod network;
 #[path = "../faults/node.rs"]
 mod node;
 mod node_killed;
+mod pooled;
+#[path = "../proxy/pooling.rs"]
+mod pooling;
 mod postgres;
+#[path = "../proxy/mod.rs"]
 mod proxy;
 mod read_only;
 mod schema;

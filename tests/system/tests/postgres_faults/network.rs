@@ -19,8 +19,8 @@ impl Scene {
     async fn new() -> Self {
         let server = Postgres::start().await;
         server.builder().migrate().await.unwrap();
-        let proxy = Proxy::to(&server).await;
-        let node = Node::start(&proxy.builder()).await;
+        let proxy = Proxy::to(server.port()).await;
+        let node = Node::start(&server.builder_at(proxy.port())).await;
         Self { _server: server, proxy, node }
     }
 

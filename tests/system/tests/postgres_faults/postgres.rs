@@ -128,6 +128,11 @@ impl Postgres {
         PostgresStore::builder(self.url())
     }
 
+    /// A store that reaches the server through that port.
+    pub(crate) fn builder_at(&self, port: u16) -> PostgresStoreBuilder {
+        PostgresStore::builder(self.url_at("127.0.0.1", port))
+    }
+
     pub(crate) async fn sql(&self) -> Client {
         let (client, connection) = self.config().connect(NoTls).await.expect("the server answers");
         tokio::spawn(connection);

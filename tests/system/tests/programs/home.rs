@@ -47,6 +47,17 @@ impl Home {
         Self { framework, store, folder: tempfile::tempdir().unwrap(), database, redis }
     }
 
+    /// On a server of the test's own.
+    #[allow(dead_code, reason = "each test program uses its part")]
+    pub(crate) async fn on(framework: Framework, store: Store, server_url: &str) -> Self {
+        let (database, redis) = match store {
+            Store::Postgres => (Some(Database::on(server_url).await.unwrap()), None),
+            Store::Redis => (None, Some(Numbered::on(server_url))),
+            _ => panic!("{} has no server", store.name()),
+        };
+        Self { framework, store, folder: tempfile::tempdir().unwrap(), database, redis }
+    }
+
     pub(crate) fn name(&self) -> String {
         format!("{}::{}", self.framework.name(), self.store.name())
     }
@@ -87,11 +98,39 @@ impl Home {
         };
         let all = listening.into_iter().chain(stored.iter().chain(arguments).map(OsString::from));
         let mut command = program::command(framework, self.folder(), all);
-        let database = self.database.as_ref().map(Database::url);
-        let redis = self.redis.as_ref().map(|redis| redis.url().to_owned());
-        if let Some(url) = database.or(redis) {
+        if let Some(url) = self.url() {
             command.env("LOGOUT_ALL_STORE", url).env("SESSION_KEY", KEY);
         }
+        command
+    }
+
+    /// Of the network store.
+    fn url(&self) -> Option<String> {
+        let database = self.database.as_ref().map(Database::url);
+        database.or_else(|| self.redis.as_ref().map(|redis| redis.url().to_owned()))
+    }
+
+    /// The port of the network store's server.
+    #[allow(dead_code, reason = "each test program uses its part")]
+    pub(crate) fn server_port(&self) -> u16 {
+        let url = self.url().expect("a network store");
+        let (_, place) = authority(&url);
+        place.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port in the URL")
+    }
+
+    /// The program that reaches the store's server through that port of this machine.
+    #[allow(dead_code, reason = "each test program uses its part")]
+    pub(crate) fn command_through(
+        &self,
+        port: u16,
+        framework: Framework,
+        arguments: &[&str],
+    ) -> Command {
+        let url = self.url().expect("a network store");
+        let (before, place) = authority(&url);
+        let after = &url[before.len() + place.len()..];
+        let mut command = self.command_of(framework, arguments);
+        command.env("LOGOUT_ALL_STORE", format!("{before}127.0.0.1:{port}{after}"));
         command
     }
 
@@ -146,6 +185,21 @@ impl Home {
         self.sql(&sqlite, &postgres).await.is_some()
     }
 
+    /// All but the newest entry go, as those do that are too old.
+    #[allow(dead_code, reason = "each test program uses its part")]
+    pub(crate) async fn truncate_journal(&self) {
+        if let Some(redis) = &self.redis {
+            let removed = redis.ask(&["XTRIM", "logout-all:{*}:journal", "MAXLEN", "1"]);
+            assert!(removed.is_ok_and(|removed: u64| removed > 0));
+            return;
+        }
+        let sql = "DELETE FROM logout_all.journal WHERE seq < (SELECT max(seq) FROM \
+                   logout_all.journal) RETURNING 'removed'";
+        let database = self.database.as_ref().expect("a network store");
+        let rows = database::connect(&database.config()).await.unwrap().query(sql, &[]).await;
+        assert!(!rows.unwrap().is_empty());
+    }
+
     /// By another program's hand.
     pub(crate) async fn lock(&self, username: &str, id: &str) {
         if let Some(redis) = &self.redis {
@@ -172,6 +226,15 @@ impl Home {
         let row = self.sql(&add("CAST(id AS TEXT)"), &add("id::text")).await.unwrap();
         row.into_iter().next().flatten().unwrap()
     }
+}
+
+/// What is before host and port, and those.
+#[allow(dead_code, reason = "each test program uses its part")]
+fn authority(url: &str) -> (&str, &str) {
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    let end = url[begin..].find(['/', '?']).map_or(url.len(), |at| begin + at);
+    let host = url[..end].rfind('@').map_or(begin, |at| at + 1);
+    (&url[..host], &url[host..end])
 }
 
 fn add_to_redis(redis: &Numbered, username: &str) -> String {

@@ -1,5 +1,8 @@
 //! A TCP proxy between a store and its server that does what networks do: it falls silent, in one
-//! direction or both, with every connection left open; it delays, it cuts; and it loses one answer.
+//! direction or both, with every connection left open; it delays, it cuts, all connections or those
+//! of one role; and it loses one answer.
+
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::{
     collections::VecDeque,
@@ -10,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use logout_all_postgres::{PostgresStore, PostgresStoreBuilder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -20,8 +22,6 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-
-use crate::postgres::Postgres;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Network {
@@ -57,17 +57,28 @@ struct Lose {
 
 pub(crate) struct Proxy {
     port: u16,
-    user: String,
     shared: Arc<Shared>,
-    network: watch::Sender<Network>,
+    state: watch::Sender<State>,
     task: JoinHandle<()>,
+}
+
+/// The network as it is, for all connections or for those of one role.
+#[derive(Clone, Copy)]
+struct State {
+    network: Network,
+    of: Option<&'static str>,
+}
+
+impl State {
+    fn network_of(self, line: &Line) -> Network {
+        let concerned = self.of.is_none_or(|role| line.has_role(role));
+        if concerned { self.network } else { Network::Good }
+    }
 }
 
 #[derive(Default)]
 struct Shared {
     opened: AtomicUsize,
-    /// How often the network became a black hole.
-    holes: AtomicUsize,
     lose: Mutex<VecDeque<Lose>>,
     lines: Mutex<Vec<Line>>,
 }
@@ -75,18 +86,29 @@ struct Shared {
 /// A connection, and whether it waits for an answer.
 #[derive(Clone, Default)]
 struct Line {
-    /// What it says that it is for.
+    /// What it says that it is for, as soon as it has said it.
     role: Arc<OnceLock<String>>,
     waits: Arc<AtomicBool>,
+    /// It fell into a black hole, and nothing comes through any more.
+    lost: Arc<AtomicBool>,
+    /// How many pieces the server has sent that came through.
+    answered: Arc<AtomicUsize>,
+}
+
+impl Line {
+    fn has_role(&self, role: &str) -> bool {
+        self.role.get().is_some_and(|known| known == role)
+    }
 }
 
 impl Proxy {
-    pub(crate) async fn to(server: &Postgres) -> Self {
+    /// To a server of this machine.
+    pub(crate) async fn to(server_port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::<Shared>::default();
-        let (network, seen) = watch::channel(Network::Good);
-        let (server_port, ours) = (server.port(), shared.clone());
+        let (state, seen) = watch::channel(State { network: Network::Good, of: None });
+        let ours = shared.clone();
         let task = tokio::spawn(async move {
             // Ended with this task, which the proxy's end aborts.
             let mut connections = tokio::task::JoinSet::new();
@@ -95,21 +117,37 @@ impl Proxy {
                 connections.spawn(connection(client, server_port, ours.clone(), seen.clone()));
             }
         });
-        let url = server.url();
-        let user = url.rsplit_once('@').unwrap().0.to_owned();
-        Self { port, user, shared, network, task }
+        Self { port, shared, state, task }
     }
 
-    /// A store that reaches the server this way.
-    pub(crate) fn builder(&self) -> PostgresStoreBuilder {
-        PostgresStore::builder(format!("{}@127.0.0.1:{}/postgres", self.user, self.port))
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn becomes(&self, network: Network) {
-        if network == Network::BlackHole {
-            self.shared.holes.fetch_add(1, Ordering::SeqCst);
+        self.change(State { network, of: None });
+    }
+
+    /// For the connections of that role alone, old and new; for all others it is good.
+    pub(crate) fn becomes_for(&self, role: &'static str, network: Network) {
+        self.change(State { network, of: Some(role) });
+    }
+
+    fn change(&self, state: State) {
+        self.state.send_replace(state);
+        // Those too over which nothing is sent while it lasts.
+        for line in self.shared.lines.lock().unwrap().iter() {
+            if state.network_of(line) == Network::BlackHole {
+                line.lost.store(true, Ordering::SeqCst);
+            }
         }
-        self.network.send_replace(network);
+    }
+
+    /// How much has come from the server over connections of that role until now.
+    pub(crate) fn answered(&self, role: &str) -> usize {
+        let lines = self.shared.lines.lock().unwrap();
+        let known = lines.iter().filter(|line| line.has_role(role));
+        known.map(|line| line.answered.load(Ordering::SeqCst)).sum()
     }
 
     /// How many connections were asked for until now.
@@ -146,7 +184,7 @@ async fn connection(
     client: TcpStream,
     server_port: u16,
     shared: Arc<Shared>,
-    mut network: watch::Receiver<Network>,
+    mut state: watch::Receiver<State>,
 ) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server_port)).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -154,19 +192,14 @@ async fn connection(
     let (from_server, to_server) = server.into_split();
     let line = Line::default();
     shared.lines.lock().unwrap().push(line.clone());
-    let direction = |way| Direction {
-        way,
-        line: line.clone(),
-        network: network.clone(),
-        holes: shared.holes.load(Ordering::SeqCst),
-        shared: shared.clone(),
-    };
+    let direction =
+        |way| Direction { way, line: line.clone(), state: state.clone(), shared: shared.clone() };
     let (there, back) = (direction(Way::There), direction(Way::Back));
     tokio::select! {
         // Whichever ends first closes both.
         () = there.forward(from_client, to_server) => {}
         () = back.forward(from_server, to_client) => {}
-        _ = network.wait_for(|network| *network == Network::Cut) => {}
+        _ = state.wait_for(|state| state.network_of(&line) == Network::Cut) => {}
     }
     line.waits.store(false, Ordering::SeqCst);
 }
@@ -182,10 +215,8 @@ enum Way {
 struct Direction {
     way: Way,
     shared: Arc<Shared>,
-    /// What that was when the connection was opened.
-    holes: usize,
     line: Line,
-    network: watch::Receiver<Network>,
+    state: watch::Receiver<State>,
 }
 
 impl Direction {
@@ -199,20 +230,26 @@ impl Direction {
             }
             let piece = &bytes[..read];
             if self.way == Way::There {
-                self.line.role.get_or_init(|| role(piece));
+                if let Some(role) = role(piece) {
+                    self.line.role.get_or_init(|| role);
+                }
                 self.line.waits.store(true, Ordering::SeqCst);
             }
-            let network = *self.network.borrow();
-            broken |= self.holes != self.shared.holes.load(Ordering::SeqCst);
+            let network = self.state.borrow().network_of(&self.line);
+            if network == Network::BlackHole {
+                self.line.lost.store(true, Ordering::SeqCst);
+            }
+            broken |= self.line.lost.load(Ordering::SeqCst);
             broken |= match network {
-                Network::BlackHole => true,
                 Network::OneWayThere => self.way == Way::There,
                 Network::OneWayBack => self.way == Way::Back,
                 Network::Slow(delay) => {
                     tokio::time::sleep(delay).await;
                     false
                 }
-                Network::Good | Network::Cut => false,
+                // It has said what it is for only now.
+                Network::Cut => return,
+                Network::Good | Network::BlackHole => false,
             };
             match self.loses(piece) {
                 Some(Loss::Cut) => return,
@@ -224,6 +261,7 @@ impl Direction {
             }
             if self.way == Way::Back {
                 self.line.waits.store(false, Ordering::SeqCst);
+                self.line.answered.fetch_add(usize::from(!broken), Ordering::SeqCst);
             }
         }
     }
@@ -233,20 +271,33 @@ impl Direction {
         let next = lose.front()?;
         let tag = format!("{}\0", next.tag);
         let has_tag = piece.windows(tag.len()).any(|text| text == tag.as_bytes());
-        if self.way == Way::There
-            || !has_tag
-            || self.line.role.get().is_none_or(|role| role != next.role)
-        {
+        if self.way == Way::There || !has_tag || !self.line.has_role(next.role) {
             return None;
         }
         lose.pop_front().map(|lost| lost.how)
     }
 }
 
+/// What a connection is for, where this piece of what its client sends tells it.
+pub(crate) fn role(piece: &[u8]) -> Option<String> {
+    of_postgres(piece).or_else(|| of_redis(piece).map(str::to_owned))
+}
+
 /// `write` of a first message with `application_name`, `logout-all write`.
-fn role(startup: &[u8]) -> String {
+fn of_postgres(startup: &[u8]) -> Option<String> {
     let words: Vec<&[u8]> = startup.split(|byte| *byte == 0).collect();
-    let value = words.windows(2).find(|pair| pair[0] == b"application_name").map(|pair| pair[1]);
-    let name = String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
-    name.strip_prefix("logout-all ").unwrap_or_default().to_owned()
+    let name = words.windows(2).find(|pair| pair[0] == b"application_name").map(|pair| pair[1])?;
+    Some(String::from_utf8_lossy(name).trim_start_matches("logout-all ").to_owned())
+}
+
+/// `wake` where it is to be told what it did not ask, and so begins with `HELLO`; `poll` where it calls the script that is given the journal and the key
+/// that is never there, in this order.
+fn of_redis(request: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(request);
+    let words: Vec<&str> = text.split("\r\n").filter(|word| !word.starts_with('$')).collect();
+    if words.contains(&"HELLO") {
+        return Some("wake");
+    }
+    let polls = |pair: &[&str]| pair[0].ends_with(":journal") && pair[1].ends_with(":nothing");
+    words.windows(2).any(polls).then_some("poll")
 }
