@@ -50,6 +50,7 @@ struct Round {
     /// When to poll before the next tick.
     early: Option<Instant>,
     last_sent: Instant,
+    began: Instant,
     /// When the journal was last read.
     last_read: Instant,
     /// When its followers were told last that it cannot be, or it was read after that.
@@ -150,6 +151,11 @@ impl Poller {
                 round.held = Hold::Running;
                 self.events.tell(&Event::LeaseBack);
             }
+            // It never had one, and cannot get one: that is told once, too.
+            (Hold::NotYet, false) if !self.is_strict() && round.began.elapsed() >= UNREADABLE => {
+                round.held = Hold::Lost;
+                self.events.tell(&Event::LeaseLost { error: round.error.clone() });
+            }
             (Hold::NotYet | Hold::Lost, false) | (Hold::Running, true) => {}
         }
         if round.last_told.elapsed() >= UNREADABLE {
@@ -166,6 +172,7 @@ impl Round {
             under_way: JoinSet::new(),
             early: None,
             last_sent: now.checked_sub(APART).unwrap_or(now),
+            began: now,
             last_read: now,
             last_told: now,
             held: Hold::NotYet,

@@ -206,7 +206,7 @@ impl Sessions {
         let sessions = self.clone();
         self.whole(async move {
             let seen = sessions.written(sessions.store().lower_given(to).await)?;
-            wait_for_leases(seen.waited).await?;
+            wait_for_leases(seen.waited).await;
             let lowered = sessions.written(sessions.store().lower_waited(seen).await)?;
             if !lowered {
                 tracing::warn!("a node asked for a longer lease while it was being lowered");

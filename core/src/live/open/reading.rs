@@ -65,8 +65,10 @@ impl Reader {
         }
         let reason = match asked.why {
             Some(reason) => Some(reason),
+            // That it is over is known; an outage meanwhile leaves out the reason alone.
             None => events
-                .watch(Side::Reads, store.history(user, ENTRIES).await)?
+                .watch(Side::Reads, store.history(user, ENTRIES).await)
+                .unwrap_or_default()
                 .iter()
                 .find_map(|entry| (ends(entry, *guid, asked.alive_at)).then_some(entry.reason)),
         };

@@ -44,9 +44,17 @@ impl Mode {
         }
     }
 
-    /// How long what is announced by nobody, or waited for by nobody, may still be let in: as long as
-    /// an entry lasts, and longer than a lease.
+    /// How long what is in the journal, and waited for by nobody, may still be let in: a lease, and
+    /// some time for a busy machine. An entry lasts longer, so that only the journal can end it.
     fn lapse(self) -> Duration {
+        match self {
+            Self::Strict => Duration::ZERO,
+            Self::Cached => Duration::from_millis(400),
+        }
+    }
+
+    /// The same of what is in no journal: as long as an entry lasts.
+    fn age(self) -> Duration {
         match self {
             Self::Strict => Duration::ZERO,
             Self::Cached => Duration::from_millis(1200),
@@ -167,6 +175,11 @@ impl Site<'_> {
                 assert_eq!(program.show(token).await.status(), 401, "also after that");
             }
         }
+    }
+
+    /// Waits for what another hand did, and no journal tells.
+    pub(crate) async fn age(&self) {
+        tokio::time::sleep(self.mode.age()).await;
     }
 
     /// Waits for what no call waits for: an eviction, and what another hand did.

@@ -148,7 +148,8 @@ $$;
 CREATE FUNCTION sweep(how_many bigint, kept interval, offset_us bigint, since timestamptz,
     OUT dead bigint, OUT old bigint, OUT reached timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT SET logout_all.mark = 'library' AS $$
+SET search_path FROM CURRENT SET logout_all.mark = 'library'
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     now_at    timestamptz := clock(offset_us);
     everybody bigint;
@@ -162,22 +163,25 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(turn) THEN
         RETURN;
     END IF;
-    -- By their places in the table: no plan of a join is guessed for it.
-    WITH gone AS (
-        DELETE FROM sessions WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM sessions
-            WHERE expires_at <= now_at AND expires_at >= coalesce(since, '-infinity')
-            ORDER BY expires_at LIMIT how_many FOR UPDATE SKIP LOCKED
-        )) RETURNING expires_at
+    -- By their keys, which name one row in a partitioned table too (a place in the table does not), and
+    -- one after the other by the index: the settings above leave no other plan.
+    WITH due AS MATERIALIZED (
+        SELECT user_id, guid FROM sessions
+        WHERE expires_at <= now_at AND expires_at >= coalesce(since, '-infinity')
+        ORDER BY expires_at LIMIT how_many FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM sessions AS s USING due AS d
+        WHERE s.user_id = d.user_id AND s.guid = d.guid RETURNING s.expires_at
     )
     SELECT count(*), max(expires_at) INTO dead, reached FROM gone;
     IF dead < how_many THEN
         reached := NULL;
     END IF;
-    DELETE FROM sessions WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM sessions WHERE global_epoch < everybody
+    WITH due AS MATERIALIZED (
+        SELECT user_id, guid FROM sessions WHERE global_epoch < everybody
         ORDER BY global_epoch LIMIT how_many - dead FOR UPDATE SKIP LOCKED
-    ));
+    )
+    DELETE FROM sessions AS s USING due AS d WHERE s.user_id = d.user_id AND s.guid = d.guid;
     GET DIAGNOSTICS more = ROW_COUNT;
     dead := dead + more;
     -- The oldest, up to the first that is young enough; never the newest.

@@ -17,6 +17,10 @@ BEGIN
     IF is_known AND given_us >= to_us AND waited_us >= to_us THEN
         RETURN;
     END IF;
+    -- A lease that is taken must not be forgotten in a crash, whatever the connection set.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
     UPDATE meta SET lease_given_us = greatest(lease_given_us, to_us),
         lease_waited_us = greatest(lease_waited_us, to_us) WHERE id = 1
     RETURNING lease_given_us, lease_waited_us INTO STRICT given_us, waited_us;
