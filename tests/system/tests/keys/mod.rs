@@ -3,7 +3,10 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// Dropped, it removes the keys.
 pub(crate) struct Prefix {
@@ -60,24 +63,48 @@ fn server() -> Result<String, String> {
 /// One of the databases 1 to 15, emptied. Dropped, it is emptied again.
 pub(crate) struct Numbered {
     url: String,
+    /// Given back when it is dropped.
+    _number: Option<Number>,
+}
+
+/// A number that nobody else in this process has.
+struct Number(usize);
+
+/// Those that are in use: a process of tests has fifteen at a time.
+static IN_USE: Mutex<[bool; 16]> = Mutex::new([false; 16]);
+
+impl Number {
+    fn free() -> Result<Self, String> {
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = (1..in_use.len()).find(|number| !in_use[*number]);
+        let number = number.ok_or("all 15 databases of Redis are in use: run fewer at once")?;
+        in_use[number] = true;
+        Ok(Self(number))
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        IN_USE.lock().unwrap_or_else(PoisonError::into_inner)[self.0] = false;
+    }
 }
 
 impl Numbered {
-    /// A process of tests has fifteen of them.
     pub(crate) fn new() -> Result<Self, String> {
-        static COUNT: AtomicU32 = AtomicU32::new(1);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let number = Number::free()?;
         let server = server()?;
         let begin = server.find("://").map_or(0, |at| at + 3);
         let end = server[begin..].find('/').map_or(server.len(), |at| begin + at);
-        let numbered = Self { url: format!("{}/{number}", &server[..end]) };
-        numbered.ask::<()>(&["FLUSHDB"]).map_err(|error| format!("database {number}: {error}"))?;
+        let (url, number) = (format!("{}/{}", &server[..end], number.0), Some(number));
+        let numbered = Self { url, _number: number };
+        let emptied = numbered.ask::<()>(&["FLUSHDB"]);
+        emptied.map_err(|error| format!("a database of Redis: {error}"))?;
         Ok(numbered)
     }
 
     /// On a server that nobody else uses.
     pub(crate) fn on(server_url: &str) -> Self {
-        Self { url: format!("{server_url}/1") }
+        Self { url: format!("{server_url}/1"), _number: None }
     }
 
     pub(crate) fn url(&self) -> &str {
