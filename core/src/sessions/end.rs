@@ -198,7 +198,8 @@ impl Sessions {
     /// lease can run any more, what logouts wait. Tells both lengths as they are in the end: a
     /// node that asked for a longer one meanwhile, or was started since, has it.
     ///
-    /// A node that starts asks for its own length again: lower that first, in the settings of all.
+    /// A node that starts asks for its own length again: lower that first, in the settings of all. One
+    /// operator at a time: two lowerings at once may take what was raised between them for unchanged.
     ///
     /// # Errors
     /// [`AuthError::Store`]: repeat it. Logouts then still wait the longer one.

@@ -60,8 +60,8 @@ impl Verified {
     /// eviction, reuse, a lock, expiry. For connections that stay open, which nothing verifies any
     /// more; it asks the store nothing while it waits.
     ///
-    /// On the node of the logout it completes before the logout returns, on others within half a
-    /// second as a rule. When the store does not answer, it completes as [`SessionEnd::Unknown`] after
+    /// On the node of the logout it completes before the logout returns (of `logout_everyone` a moment
+    /// later), on others within half a second as a rule. When the store does not answer, it completes as [`SessionEnd::Unknown`] after
     /// 15 s. It does not keep the session alive: waiting is no activity.
     ///
     /// ```
