@@ -24,6 +24,8 @@ const USUAL: u32 = 64;
 const MANY: u32 = 256;
 /// How long, in seconds, a server in cached mode is asked before its turn: each session in use once.
 const WARMING: f64 = 0.7;
+/// And how long it then rests.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// The variants of the peers' program, and what is behind each. actix-identity's documentation has two
 /// forms: with a deadline from the last visit, which writes in each request, and without one.
@@ -204,9 +206,11 @@ impl Servers {
                     let behind = behind.map_or(Ok(Duration::ZERO), Family::time)?;
                     anyhow::Ok((family.time()?, behind))
                 };
-                // An entry of the cache lasts ten seconds, and the next turn comes later.
+                // An entry of the cache lasts ten seconds, and the next turn comes later. The sights of a
+                // whole minute are written down then: a turn is too short to spread them.
                 if contender.server.name.ends_with("cached") {
                     contender.turn(connections, WARMING).await?;
+                    tokio::time::sleep(SETTLED).await;
                 }
                 let before = time()?;
                 let turn = contender.turn(connections, bench.plan.turn).await?;
