@@ -168,6 +168,10 @@ impl Sessions {
     /// Settles endings of that user by other means: plain SQL, a stored function. Call it after
     /// their commit.
     ///
+    /// It makes this node forget the user; others learn of it from the journal. In cached mode what
+    /// writes no journal (an epoch moved by hand on SQLite, keys deleted on Redis) is final there only
+    /// when what they know is too old, 10 s at most: use [`logout_all`](Self::logout_all).
+    ///
     /// # Errors
     /// [`AuthError::Store`]: call it again.
     pub async fn settled(&self, user: &UserId) -> Result<(), AuthError> {

@@ -61,8 +61,9 @@ impl Verified {
     /// more; it asks the store nothing while it waits.
     ///
     /// On the node of the logout it completes before the logout returns (of `logout_everyone` a moment
-    /// later), on others within half a second as a rule. When the store does not answer, it completes as [`SessionEnd::Unknown`] after
-    /// 15 s. It does not keep the session alive: waiting is no activity.
+    /// later), on others within half a second as a rule. When the store does not answer, it completes
+    /// as [`SessionEnd::Unknown`] after 15 s. It does not keep the session alive: waiting is no
+    /// activity.
     ///
     /// ```
     /// # async fn example(session: logout_all::Verified, mut next: impl AsyncFnMut() -> Option<String>) {
