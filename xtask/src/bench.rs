@@ -48,7 +48,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     }
     for (section, name) in [("token", "token"), ("cached", "cached")] {
         if arguments.measures(section) {
-            bench.arg(format!("--{name}-bench")).arg(printed_by(name, &root, &folder)?);
+            bench.arg(format!("--{name}-bench")).arg(printed_by(
+                name,
+                &root,
+                &folder,
+                arguments.extent(),
+            )?);
         }
     }
     bench.args(["--extent", arguments.extent()]);
@@ -82,9 +87,12 @@ fn build(manifest: &Path, package: &str, into: &Path) -> Result<PathBuf, String>
 }
 
 /// What divan prints, kept in a file.
-fn printed_by(name: &str, root: &Path, folder: &Path) -> Result<PathBuf, String> {
+fn printed_by(name: &str, root: &Path, folder: &Path, extent: &str) -> Result<PathBuf, String> {
     let mut bench = cargo::command();
     bench.args(["bench", "--package", "logout-all", "--bench", name]).current_dir(root);
+    if extent == "quick" {
+        bench.env("LOGOUT_ALL_QUICK", "1");
+    }
     let mut printed = Vec::new();
     finish(&mut bench, BUILD_LIMIT, &mut printed)?;
     let file = folder.join(format!("{name}.txt"));

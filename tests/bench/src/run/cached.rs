@@ -138,9 +138,10 @@ async fn polls(bench: &Bench) -> anyhow::Result<Option<Row>> {
     let Some(postgres) = cpu::of_postgres(&bench.arguments.postgres, &database.sql).await? else {
         return Ok(None);
     };
-    let turn = Duration::from_secs(if bench.plan.extent == Extent::Quick { 3 } else { 10 });
-    let mut shares = Rounds::default();
-    for _ in 0..bench.plan.rounds {
+    let quick = bench.plan.extent == Extent::Quick;
+    let (rounds, turn) = if quick { (1, 3) } else { (bench.plan.rounds, 10) };
+    let (turn, mut shares) = (Duration::from_secs(turn), Rounds::default());
+    for _ in 0..rounds {
         let idle = busy(postgres, turn).await?;
         let mut nodes = Vec::new();
         for _ in 0..NODES {

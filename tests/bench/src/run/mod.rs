@@ -83,7 +83,7 @@ impl Plan {
     fn of(extent: Extent) -> Self {
         match extent {
             Extent::Quick => {
-                Self { extent, rounds: 3, turn: 0.7, sessions: 100_000, fewer: 20_000 }
+                Self { extent, rounds: 3, turn: 0.5, sessions: 100_000, fewer: 20_000 }
             }
             Extent::Full | Extent::Huge => {
                 Self { extent, rounds: 5, turn: 3.0, sessions: 1_000_000, fewer: 200_000 }
