@@ -65,7 +65,8 @@ pub(crate) fn active(sessions: u32) -> impl Iterator<Item = u32> {
 /// `Authorization` values of the active sessions, good for a day.
 pub(crate) fn tokens(sessions: u32) -> anyhow::Result<Vec<String>> {
     let codec = TokenCodec::new(Keys::hs256(SECRET)?, ISSUER, None, Duration::ZERO)?;
-    let now = whole_seconds(SystemTime::now());
+    // Of the hour, so that the processes of one run present the same bytes: a cache knows no others.
+    let now = whole_seconds(SystemTime::now()) / 3600 * 3600;
     let token = |number| {
         let (user, guid, ref_tok_id) = ids(number);
         let claims = TokenClaims {
