@@ -50,7 +50,7 @@ fn draw(svg: &mut String, size: (u32, u32), bars: &[(&Row, f64)]) -> anyhow::Res
     for (place, (row, ratio)) in bars.iter().enumerate() {
         let top = TOP + i32::try_from(BAR)? * i32::try_from(place)?;
         let bottom = top + i32::try_from(BAR)?;
-        let colour = if row.target.is_some() { OURS } else { OTHERS };
+        let colour = if is_ours(&row.what) { OURS } else { OTHERS };
         let bar = [(LEFT, top + 4), (x(*ratio), bottom - 4)];
         area.draw(&Rectangle::new(bar, colour.filled()))?;
         area.draw(&Text::new(row.what.clone(), (10, top + 7), text(13)))?;
@@ -62,6 +62,12 @@ fn draw(svg: &mut String, size: (u32, u32), bars: &[(&Row, f64)]) -> anyhow::Res
     }
     area.present()?;
     Ok(())
+}
+
+/// Whether a server of that name has this library in it.
+fn is_ours(name: &str) -> bool {
+    let of_its_framework = name.split_once('/').map(|(_, what)| what);
+    of_its_framework.is_some_and(|what| !["decode", "select", "literal"].contains(&what))
 }
 
 /// How far from the left a ratio is.

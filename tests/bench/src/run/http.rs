@@ -26,6 +26,9 @@ const MANY: u32 = 256;
 const WARMING: f64 = 0.7;
 /// And how long it then rests.
 const SETTLED: Duration = Duration::from_secs(2);
+/// How long everything rests before a bare framework's turn, against which all others of it are held: the
+/// turn before it was another's, whose store may be at work still.
+const BREATH: Duration = Duration::from_millis(500);
 
 /// The variants of the peers' program, and what is behind each. actix-identity's documentation has two
 /// forms: with a deadline from the last visit, which writes in each request, and without one.
@@ -93,19 +96,33 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     println!("processor time of PostgreSQL by the number of connections");
     let few = servers.turns(bench, |name| name == "axum/postgres", 8).await?;
     let by_connections = [(1, &one), (8, &few), (USUAL, &usual), (MANY, &many)];
-    rows.extend(by_connections.iter().filter_map(|(connections, figures)| {
-        let figures = figures.get("axum/postgres")?;
-        let row = Row::new(
-            format!("PostgreSQL's CPU for a verification, {connections} connections"),
-            figures.stores.clone(),
-            "µs",
-        );
-        Some(if *connections == USUAL { row.target(Target::AtMost(6.0)) } else { row })
-    }));
+    rows.extend(cpu_by_load(&by_connections));
     drop(servers);
     database.remove().await?;
     rows.extend(by_size(bench).await?);
     Ok(rows)
+}
+
+/// What a verification costs PostgreSQL, and whether that falls as load grows.
+fn cpu_by_load(by_connections: &[(u32, &BTreeMap<String, Figures>)]) -> Vec<Row> {
+    let what =
+        |connections| format!("PostgreSQL's CPU for a verification, {connections} connections");
+    let stores: Vec<(u32, &Rounds)> = by_connections
+        .iter()
+        .filter_map(|(connections, figures)| {
+            Some((*connections, &figures.get("axum/postgres")?.stores))
+        })
+        .collect();
+    let alone = stores.iter().map(|(connections, stores)| {
+        let row = Row::new(what(*connections), (*stores).clone(), "µs");
+        if *connections == USUAL { row.target(Target::AtMost(6.0)) } else { row }
+    });
+    let growing = stores.windows(2).filter_map(|pair| {
+        let [(few, fewer), (many, more)] = pair else { return None };
+        let row = Row::new(what(*many), (*more).clone(), "µs");
+        Some(row.against(format!("{few} connections"), fewer).target(Target::AtMost(1.0)))
+    });
+    alone.chain(growing).collect()
 }
 
 /// Throughput of PostgreSQL by the number of sessions.
@@ -208,6 +225,9 @@ impl Servers {
                 };
                 // An entry of the cache lasts ten seconds, and the next turn comes later. The sights of a
                 // whole minute are written down then: a turn is too short to spread them.
+                if ends(&contender.server.name, &["bare"]) {
+                    tokio::time::sleep(BREATH).await;
+                }
                 if contender.server.name.ends_with("cached") {
                     contender.turn(connections, WARMING).await?;
                     tokio::time::sleep(SETTLED).await;
