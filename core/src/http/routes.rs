@@ -65,10 +65,8 @@ impl Sessions {
     async fn logout_route(&self, presented: &Presented<'_>) -> Outcome {
         let http = self.http();
         let tokens = presented.every_token(http.transports, &http.cookie);
-        for (user, guid) in self.named_by(&tokens, TokenAge::Any) {
-            let by = By::Device(guid);
-            self.logout_device(&user, guid, EndReason::Logout, by).await?;
-        }
+        let devices = self.named_by(&tokens, TokenAge::Any);
+        self.logout_devices(devices, EndReason::Logout).await?;
         let reply = Reply::new(204);
         if !http.transports.cookie() {
             return Ok(reply);

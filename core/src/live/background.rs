@@ -10,6 +10,7 @@ use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 use super::{
     Follower, Open, Reader, Touches,
+    again::{AFTER_PANIC, again_after_panics},
     measure::{Lag, Measured},
     open::keep,
     poller::{Poller, Purges},
@@ -20,9 +21,6 @@ use crate::{events::Events, metrics::Tally, scheme::Clock, store::DynStore};
 
 /// How long a shutdown waits for the last activity to be written down.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long the writer rests after a panic of the store.
-const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Background {
@@ -62,9 +60,13 @@ impl Background {
         }
         tasks.push({
             let (store, events, mut stopped) = (store.clone(), events.clone(), stopped.clone());
+            let sweeping = again_after_panics("the sweep", move || {
+                let (store, events) = (store.clone(), events.clone());
+                async move { sweep_at_intervals(&*store, &events).await }
+            });
             runtime.spawn(async move {
                 tokio::select! {
-                    () = sweep_at_intervals(&*store, &events) => {}
+                    () = sweeping => {}
                     _ = stopped.changed() => {}
                 }
             })
@@ -76,10 +78,14 @@ impl Background {
         tasks.push({
             let (store, events, mut stopped) = (store.clone(), events.clone(), stopped.clone());
             let (follower, cache) = (follower.clone(), cache.clone());
-            let poller = Poller { follower, cache, store, events };
+            let poller = Arc::new(Poller { follower, cache, store, events });
+            let polling = again_after_panics("following the journal", move || {
+                let poller = poller.clone();
+                async move { poller.run().await }
+            });
             runtime.spawn(async move {
                 tokio::select! {
-                    () = poller.run() => {}
+                    () = polling => {}
                     _ = stopped.changed() => {}
                 }
             })
@@ -87,11 +93,18 @@ impl Background {
         let tally = Arc::new(Tally::new());
         tasks.push({
             let (tally, touches, open) = (tally.clone(), touches.clone(), open.clone());
-            let measured = Measured { tally, touches, open, cache };
+            let measured = Arc::new(Measured { tally, touches, open, cache });
+            let publishing = again_after_panics("a recorder of metrics", {
+                let measured = measured.clone();
+                move || {
+                    let measured = measured.clone();
+                    async move { measured.publish_at_intervals().await }
+                }
+            });
             let mut stopped = stopped;
             runtime.spawn(async move {
                 tokio::select! {
-                    () = measured.publish_at_intervals() => {}
+                    () = publishing => {}
                     _ = stopped.changed() => {}
                 }
                 // The last second too.

@@ -3,6 +3,7 @@
 //! its session ends. Everything here runs on the runtime that built `Sessions`, never on a caller's:
 //! on Actix a worker's runtime may stall or stop.
 
+mod again;
 mod background;
 mod cache;
 mod follow;

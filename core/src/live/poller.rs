@@ -24,7 +24,8 @@ use crate::{
 const OPEN: Duration = Duration::from_millis(500);
 /// So many polls are under way at most: one that is lost does not hold up the next.
 const UNDER_WAY: usize = 4;
-/// Polls that nobody waited for the next tick with are at least this far apart.
+/// Polls that did not wait for their tick are at least this far apart, however much news there is. The
+/// first of them waits for nothing.
 const APART: Duration = Duration::from_millis(10);
 /// As often whatever follows the journal is told to look for itself, while that cannot be read.
 const UNREADABLE: Duration = Duration::from_secs(5);
@@ -47,9 +48,9 @@ pub(super) struct Poller {
 /// What one round knows.
 struct Round {
     under_way: JoinSet<Outcome>,
-    /// When to poll before the next tick.
+    /// When to poll before the next tick, and when that was done last.
     early: Option<Instant>,
-    last_sent: Instant,
+    last_early: Option<Instant>,
     began: Instant,
     /// When the journal was last read.
     last_read: Instant,
@@ -71,7 +72,7 @@ enum Hold {
 
 impl Poller {
     /// For ever; the caller drops the future to stop.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(&self) {
         loop {
             if self.is_strict() {
                 self.follower.wanting().until_wanted().await;
@@ -117,6 +118,7 @@ impl Poller {
                 }
                 () = due(round.early) => {
                     round.early = None;
+                    round.last_early = Some(Instant::now());
                     self.send(&mut round);
                 }
                 _ = purges.tick(), if self.cache.is_some() => {
@@ -133,7 +135,6 @@ impl Poller {
         if round.under_way.len() >= most {
             return;
         }
-        round.last_sent = Instant::now();
         let (follower, store) = (self.follower.clone(), self.store.clone());
         round.under_way.spawn(async move { poll(&follower, &*store).await });
     }
@@ -171,7 +172,7 @@ impl Round {
         Self {
             under_way: JoinSet::new(),
             early: None,
-            last_sent: now.checked_sub(APART).unwrap_or(now),
+            last_early: None,
             began: now,
             last_read: now,
             last_told: now,
@@ -202,7 +203,8 @@ impl Round {
     }
 
     fn poll_early(&mut self) {
-        self.early.get_or_insert((self.last_sent + APART).max(Instant::now()));
+        let now = Instant::now();
+        self.early.get_or_insert(self.last_early.map_or(now, |last| now.max(last + APART)));
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     jittered,
-    waiting::{Line, Queued, Taken, Waiting},
+    waiting::{Line, Next, Queued, Taken, Waiting},
 };
 use crate::{
     events::{Events, Side},
@@ -38,7 +38,7 @@ pub(crate) struct Touches {
 enum Wrote {
     All,
     More,
-    /// More cannot be remembered yet.
+    /// More cannot be remembered yet, or the rest was passed over.
     Enough(Duration),
     Failed,
 }
@@ -106,7 +106,8 @@ impl Touches {
         self.lock().close();
         loop {
             match self.write_batch(line, store, events).await {
-                Wrote::More | Wrote::Enough(_) => {}
+                Wrote::More => {}
+                Wrote::Enough(rest) => tokio::time::sleep(rest).await,
                 Wrote::All | Wrote::Failed => return,
             }
         }
@@ -124,14 +125,15 @@ impl Touches {
             Taken::Enough(rest) => return Wrote::Enough(rest),
         };
         metrics::touching(line.as_str(), batch.len());
-        if events.watch(Side::Writes, store.touch(&batch).await).is_err() {
+        let Ok(passed_over) = events.watch(Side::Writes, store.touch(&batch).await) else {
             self.lock().failed(line);
             return Wrote::Failed;
-        }
+        };
         let mut waiting = self.lock();
-        waiting.written(line);
-        if waiting.left(line) > 0 {
-            return Wrote::More;
+        match waiting.written(line, &passed_over) {
+            Next::Arrival => {}
+            Next::Batch => return Wrote::More,
+            Next::Rest(rest) => return Wrote::Enough(rest),
         }
         let forgotten = waiting.forgotten(line);
         drop(waiting);

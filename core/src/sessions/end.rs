@@ -252,7 +252,7 @@ impl Sessions {
     }
 
     /// Waits until what was committed is final on every node.
-    async fn settle(&self) -> Result<(), StoreError> {
+    pub(super) async fn settle(&self) -> Result<(), StoreError> {
         let Inner { store, events, background, .. } = &*self.inner;
         settle(&**store, events, background.follower().lease()).await
     }
@@ -272,13 +272,39 @@ impl Sessions {
     /// Commits, tells, settles. Also settled when nothing was ended: it may be the retry of one
     /// whose answer was lost.
     pub(super) async fn end(&self, ending: &Ending) -> Result<Ended, AuthError> {
+        let ended = self.commit(ending).await?;
+        self.settle().await?;
+        Ok(ended)
+    }
+
+    /// Ends device sessions of one browser, each by itself, and settles once for all of them.
+    pub(crate) async fn logout_devices(
+        &self,
+        devices: Vec<(UserId, Guid)>,
+        reason: EndReason,
+    ) -> Result<(), AuthError> {
+        if devices.is_empty() {
+            return Ok(());
+        }
+        let sessions = self.clone();
+        self.whole(async move {
+            for (user, guid) in devices {
+                let (scope, by) = (Scope::Device(guid), By::Device(guid));
+                sessions.commit(&Ending { user, scope, reason, by }).await?;
+            }
+            Ok(sessions.settle().await?)
+        })
+        .await
+    }
+
+    /// Commits and tells; final once it is settled.
+    pub(super) async fn commit(&self, ending: &Ending) -> Result<Ended, AuthError> {
         let answer = self.store().end(ending).await;
         // Also where the answer was lost: the commit may not be.
         self.forget(&ending.user);
         let ended = self.written(answer)?;
         self.tell_ended(ending, &ended);
         self.announce_predecessors(ending).await?;
-        self.settle().await?;
         Ok(ended)
     }
 

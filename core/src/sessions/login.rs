@@ -249,8 +249,11 @@ impl Sessions {
     }
 
     /// The login stands whatever becomes of another user's session in the same browser; a failure
-    /// is told by `watch`, and that session ends with its idle limit.
+    /// is told by `watch`, and that session ends with its idle limit. All of them settle together.
     async fn end_replaced(&self, others: Vec<(UserId, Guid)>) -> Vec<(UserId, Guid)> {
+        if others.is_empty() {
+            return others;
+        }
         let mut ended = Vec::new();
         for (user, guid) in others {
             let ending = Ending {
@@ -259,11 +262,14 @@ impl Sessions {
                 reason: EndReason::Replaced,
                 by: By::Policy,
             };
-            match self.end(&ending).await {
+            match self.commit(&ending).await {
                 Ok(outcome) if outcome.guids.is_empty() => {}
                 Ok(_) => ended.push((user, guid)),
                 Err(error) => tracing::warn!(%user, %guid, %error, "a replaced session lives on"),
             }
+        }
+        if let Err(error) = self.settle().await {
+            tracing::warn!(%error, "a replaced session lives on for a lease");
         }
         ended
     }

@@ -8,7 +8,9 @@ use super::{
     NewSession, Polled, Remint, Rotation, SessionStore, StoreError, StoreInfo, Swap, Swept,
     TicketEpochs, Touch, UserDirectory,
 };
-use crate::scheme::{By, EndReason, Guid, Label, SessionRow, Snapshot, UserId, UserState};
+use crate::scheme::{
+    By, EndReason, Guid, Label, RefTokId, SessionRow, Snapshot, UserId, UserState,
+};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -56,7 +58,7 @@ dyn_twin! {
     lookup(user: &'a UserId, guid: Guid) -> Snapshot;
     rotate(rotation: &'a Rotation) -> Swap;
     remint(remint: &'a Remint) -> Swap;
-    touch(touches: &'a [Touch]) -> ();
+    touch(touches: &'a [Touch]) -> Vec<RefTokId>;
     relabel(user: &'a UserId, guid: Guid, label: Option<&'a Label>) -> Option<SessionRow>;
     devices(user: &'a UserId) -> DeviceRows;
     end(ending: &'a Ending) -> Ended;

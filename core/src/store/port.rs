@@ -10,7 +10,7 @@ use super::{
     DeviceRows, Ended, Ending, Inserted, JournalEntry, JournalOrder, JournalPage, Lease,
     NewSession, Polled, Remint, Rotation, StoreError, StoreInfo, Swap, Swept, TicketEpochs, Touch,
 };
-use crate::scheme::{By, EndReason, Guid, Label, SessionRow, Snapshot, UserId};
+use crate::scheme::{By, EndReason, Guid, Label, RefTokId, SessionRow, Snapshot, UserId};
 
 /// A place where sessions are kept.
 ///
@@ -89,14 +89,18 @@ pub trait SessionStore: Send + Sync + 'static {
     ///   `expires_at` nor `generation`.
     fn remint(&self, remint: &Remint) -> impl Future<Output = Result<Swap, StoreError>> + Send;
 
-    /// Writes activity down, many at once. A row that somebody holds locked may be passed over: its
-    /// next activity comes.
+    /// Writes activity down, many at once, and gives the tokens that it passed over since somebody
+    /// held their rows locked: they are tried again. A store that waits for locks, or has none, gives
+    /// none.
     ///
     /// - **L50** A touch for another refTokID than the current one, or for a row that is gone,
-    ///   changes nothing: it cannot bring a session back.
+    ///   changes nothing and is not passed over: it cannot bring a session back.
     /// - **L51** `last_seen_at` and `expires_at` never move back; `confirmed_at` keeps its first
     ///   value.
-    fn touch(&self, touches: &[Touch]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn touch(
+        &self,
+        touches: &[Touch],
+    ) -> impl Future<Output = Result<Vec<RefTokId>, StoreError>> + Send;
 
     /// Names a live device; none clears the name. None back: there is no such live session.
     ///

@@ -177,6 +177,20 @@ async fn news_wakes_a_node() {
     assert!(there.asks(&token).await, "its next poll is seconds away");
 }
 
+/// A store of somebody else's may panic: what follows the journal begins anew, and the lease comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_of_the_store_is_outlived() {
+    let node = Node::start(&Door::default()).await;
+    let (_, token) = node.sign_in("ada").await;
+    node.warm(&token).await;
+    node.door.panic_when_waited_for();
+    node.door.store.announce_changed(&user("bob"), &By::Application).await.unwrap();
+    node.until_strict(&token).await;
+    let polls = node.door.polls();
+    node.warm(&token).await;
+    assert!(node.door.polls() > polls);
+}
+
 /// "strict-only installations never wait", and never poll.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_in_strict_mode_polls_for_nobody() {

@@ -105,6 +105,15 @@ impl Node {
         self.told.lock().unwrap().iter().filter(|told| told.starts_with(event)).count()
     }
 
+    /// Until the lease is over.
+    async fn until_strict(&self, token: &[u8]) {
+        let since = std::time::Instant::now();
+        while !(self.asks(token).await && self.asks(token).await) {
+            assert!(since.elapsed() < Duration::from_secs(5), "it never is");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn until_told(&self, event: &str) {
         for _ in 0..1000 {
             if self.was_told(event) > 0 {

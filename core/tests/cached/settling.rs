@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use logout_all::{By, EndReason, Guid, SessionStore, store::Lease};
+use logout_all::{By, EndReason, Guid, SessionStore, store::Lease, wire::Presented};
 
 use super::{Door, LEASE, Node, cached, user};
 
@@ -47,6 +47,48 @@ async fn a_logout_waits_for_the_leases_that_may_run() {
     node.sessions.renew(&token, logout_all::ClientInfo::default()).await.unwrap();
     node.sessions.sweep(10).await.unwrap();
     assert!(begun.elapsed() < LEASE, "{:?}", begun.elapsed());
+}
+
+/// A browser that presents the tokens of several sessions waits once for the end of all of them, both
+/// where it signs out and where it signs in as somebody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_tokens_of_one_browser_settle_once() {
+    let node = Node::start(&Door::default()).await;
+    let mut tokens = Vec::new();
+    for name in ["ada", "bob", "eve"] {
+        tokens.push(node.sign_in(name).await.1);
+    }
+    let cookies = |tokens: &[Vec<u8>]| {
+        let pairs = tokens
+            .iter()
+            .map(|token| format!("__Host-session={}", std::str::from_utf8(token).unwrap()));
+        pairs.collect::<Vec<_>>().join("; ").into_bytes()
+    };
+    let before = node.door.settled();
+    let (sent, nothing) = (cookies(&tokens), async { Ok(bytes::Bytes::new()) });
+    let request =
+        Presented::new("DELETE").header("Sec-Fetch-Site", b"same-origin").header("Cookie", &sent);
+    let reply = node.sessions.route(&request, "/session", nothing).await;
+    assert_eq!(reply.status(), 204);
+    assert_eq!(node.door.settled() - before, 1);
+    for token in &tokens {
+        assert!(node.denied(token).await.is_some());
+    }
+
+    let mut tokens = Vec::new();
+    for name in ["ada", "bob", "eve"] {
+        tokens.push(node.sign_in(name).await.1);
+    }
+    let before = node.door.settled();
+    let sent = cookies(&tokens);
+    let request =
+        Presented::new("POST").header("Sec-Fetch-Site", b"same-origin").header("Cookie", &sent);
+    let sign_in = node.sessions.sign_in(&request).unwrap().begin(Some("ada")).await.unwrap();
+    assert_eq!(sign_in.finish(&()).await.unwrap().status(), 200);
+    assert_eq!(node.door.settled() - before, 1, "of the two others; a user's own are not settled");
+    for token in &tokens[1..] {
+        assert!(node.denied(token).await.is_some());
+    }
 }
 
 /// A store that has lost the lease while nodes hold it: their logouts wait for it all the same.

@@ -1,7 +1,8 @@
-//! The memory store behind a door: what is asked is counted, and polls can be held, failed and
-//! answered with something else.
+//! The memory store behind a door: what is asked is counted, polls can be held, failed and answered with
+//! something else, and rotations broken.
 
 use std::{
+    collections::HashSet,
     future::Future,
     sync::{
         Arc, Mutex,
@@ -11,8 +12,8 @@ use std::{
 };
 
 use logout_all::{
-    By, EndReason, Ended, Guid, JournalEntry, Label, MemoryStore, SessionRow, SessionStore,
-    Snapshot, StoreError, StoreErrorKind, UserId,
+    By, EndReason, Ended, Guid, JournalEntry, Label, MemoryStore, RefTokId, SessionRow,
+    SessionStore, Snapshot, StoreError, StoreErrorKind, UserId,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Polled, Remint,
         Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
@@ -30,15 +31,38 @@ pub(crate) struct Door {
 struct State {
     lookups: AtomicU64,
     polls: AtomicU64,
+    /// How often the lease length was read: once for each settling.
+    leases: AtomicU64,
     /// Nothing is answered.
     down: AtomicBool,
+    /// Whoever waits for news panics, once.
+    panics: AtomicBool,
     per_user: AtomicBool,
     /// Polls wait here before they are sent, while there is one.
     polls_held: Mutex<Option<Arc<Semaphore>>>,
     /// How long an answer to a poll is on its way.
     delay: Mutex<Duration>,
     forge: Mutex<Option<Forge>>,
+    rotating: Mutex<Rotating>,
+    /// Sessions of which a torn rotation has deleted the row.
+    absent: Mutex<HashSet<Guid>>,
 }
+
+/// What becomes of a rotation.
+#[allow(dead_code, reason = "each test program uses its part")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Rotating {
+    /// One compare-and-swap.
+    #[default]
+    Whole,
+    /// Its row goes, and a moment later there is another.
+    ByInsertAndDelete,
+    /// It looks, and writes a moment later over whatever there is by then.
+    ByLoadAndSave,
+}
+
+/// The moment between its two halves.
+const HALVES: Duration = Duration::from_millis(2);
 
 /// What becomes of the answer to a poll.
 type Forge = Box<dyn FnMut(Polled) -> Polled + Send>;
@@ -56,6 +80,16 @@ impl Door {
 
     pub(crate) fn polls(&self) -> u64 {
         self.state.polls.load(Ordering::SeqCst)
+    }
+
+    /// How many endings were settled.
+    pub(crate) fn settled(&self) -> u64 {
+        self.state.leases.load(Ordering::SeqCst)
+    }
+
+    /// The next that waits for news.
+    pub(crate) fn panic_when_waited_for(&self) {
+        self.state.panics.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn hold_polls(&self) {
@@ -85,6 +119,30 @@ impl Door {
         *self.state.forge.lock().unwrap() = Some(Box::new(forge));
     }
 
+    #[allow(dead_code, reason = "each test program uses its part")]
+    pub(crate) fn break_rotations(&self, rotating: Rotating) {
+        *self.state.rotating.lock().unwrap() = rotating;
+    }
+
+    async fn broken_rotation(&self, rotation: &Rotation) -> Result<Swap, StoreError> {
+        let rotating = *self.state.rotating.lock().unwrap();
+        match rotating {
+            Rotating::Whole => {}
+            Rotating::ByInsertAndDelete => {
+                self.state.absent.lock().unwrap().insert(rotation.guid);
+                tokio::time::sleep(HALVES).await;
+                self.state.absent.lock().unwrap().remove(&rotation.guid);
+            }
+            Rotating::ByLoadAndSave => {
+                tokio::time::sleep(HALVES).await;
+                let found = self.store.lookup(&rotation.user, rotation.guid).await?.row;
+                let expected = found.map_or(rotation.expected, |row| row.ref_tok_id);
+                return self.store.rotate(&Rotation { expected, ..rotation.clone() }).await;
+            }
+        }
+        self.store.rotate(rotation).await
+    }
+
     fn up(&self) -> Result<(), StoreError> {
         if self.state.down.load(Ordering::SeqCst) {
             let why = "the test has taken it down";
@@ -109,7 +167,15 @@ macro_rules! forwarded {
             async fn lookup(&self, user: &UserId, guid: Guid) -> Result<Snapshot, StoreError> {
                 self.state.lookups.fetch_add(1, Ordering::SeqCst);
                 self.up()?;
-                self.store.lookup(user, guid).await
+                let mut found = self.store.lookup(user, guid).await?;
+                if self.state.absent.lock().unwrap().contains(&guid) {
+                    found.row = None;
+                }
+                Ok(found)
+            }
+            async fn rotate(&self, rotation: &Rotation) -> Result<Swap, StoreError> {
+                self.up()?;
+                self.broken_rotation(rotation).await
             }
             async fn poll(&self, after: Option<u64>, limit: usize) -> Result<Polled, StoreError> {
                 self.state.polls.fetch_add(1, Ordering::SeqCst);
@@ -128,7 +194,14 @@ macro_rules! forwarded {
                 })
             }
             fn woken(&self) -> impl Future<Output = ()> + Send {
+                let panics = self.state.panics.swap(false, Ordering::SeqCst);
+                assert!(!panics, "the test has it panic");
                 self.store.woken()
+            }
+            async fn lease(&self) -> Result<Lease, StoreError> {
+                self.state.leases.fetch_add(1, Ordering::SeqCst);
+                self.up()?;
+                self.store.lease().await
             }
             $(async fn $verb(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
                 self.up()?;
@@ -142,15 +215,13 @@ forwarded! {
     ping() -> ();
     epochs(user: Option<&UserId>) -> TicketEpochs;
     insert(login: &NewSession) -> Inserted;
-    rotate(rotation: &Rotation) -> Swap;
     remint(remint: &Remint) -> Swap;
-    touch(touches: &[Touch]) -> ();
+    touch(touches: &[Touch]) -> Vec<RefTokId>;
     relabel(user: &UserId, guid: Guid, label: Option<&Label>) -> Option<SessionRow>;
     devices(user: &UserId) -> DeviceRows;
     end(ending: &Ending) -> Ended;
     end_everyone(reason: EndReason, by: &By) -> ();
     announce_changed(user: &UserId, by: &By) -> ();
-    lease() -> Lease;
     journal(after: u64, limit: usize) -> JournalPage;
     raise_lease(to: Duration) -> Lease;
     lower_given(to: Duration) -> Lease;

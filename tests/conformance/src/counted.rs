@@ -11,8 +11,8 @@ use std::{
 };
 
 use logout_all::{
-    By, EndReason, Ended, Guid, JournalEntry, SessionRow, SessionStore, Snapshot, StoreError,
-    StoreErrorKind, UserId,
+    By, EndReason, Ended, Guid, JournalEntry, RefTokId, SessionRow, SessionStore, Snapshot,
+    StoreError, StoreErrorKind, UserId,
     scheme::Label,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Polled, Remint,
@@ -225,7 +225,7 @@ forwarded! {
     Lookup lookup(user: &UserId, guid: Guid) -> Snapshot;
     Rotate rotate(rotation: &Rotation) -> Swap;
     Remint remint(remint: &Remint) -> Swap;
-    Touch touch(touches: &[Touch]) -> ();
+    Touch touch(touches: &[Touch]) -> Vec<RefTokId>;
     Relabel relabel(user: &UserId, guid: Guid, label: Option<&Label>) -> Option<SessionRow>;
     Devices devices(user: &UserId) -> DeviceRows;
     End end(ending: &Ending) -> Ended;

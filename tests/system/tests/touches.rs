@@ -14,7 +14,7 @@ use logout_all::{
     ClientInfo, Clock, Guid, Keys, MemoryStore, SessionRow, SessionStore, Sessions, UserId,
 };
 use logout_all_conformance::counted::{Accesses, Counted, Failing, Verb};
-use logout_all_postgres::PostgresStore;
+use logout_all_postgres::{PostgresStore, tokio_postgres::NoTls};
 use logout_all_redis::RedisStore;
 use logout_all_sqlite::SqliteStore;
 
@@ -192,6 +192,40 @@ async fn an_outage_is_outlived(node: Node<impl SessionStore + Clone>) {
         let confirmed = node.row(client).await.confirmed_at.unwrap();
         assert!(confirmed < seen + Duration::from_secs(2), "{confirmed:?}");
     }
+}
+
+/// A row that somebody holds: its confirmation waits for it here, where renewals see it, holds up no
+/// other's, and is written when the row is free. Without that a token stolen meanwhile would look like
+/// an answer that was lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_row_is_confirmed_when_it_is_free() {
+    let _gone = Gone;
+    let database = Database::new().await.unwrap();
+    let builder = PostgresStore::builder(database.config());
+    builder.migrate().await.unwrap();
+    let node = Node::start(builder.connect().await.unwrap(), Clock::system()).await;
+    let clients = node.clients(2).await;
+    let (mut sql, connection) = database.config().connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let tx = sql.transaction().await.unwrap();
+    tx.batch_execute("SELECT FROM logout_all.sessions WHERE user_id = '0' FOR UPDATE")
+        .await
+        .unwrap();
+    node.verify(&clients).await;
+    let seen = node.clock.now();
+    let took = node.until(&clients[1..], |row| row.confirmed_at.is_some()).await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    // Longer than a node remembers what it wrote.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(node.row(&clients[0]).await.confirmed_at, None);
+    let tried = node.touches();
+    assert!((10..100).contains(&tried), "asked {tried} times within 11 s");
+    tx.rollback().await.unwrap();
+    let took = node.until(&clients, |row| row.confirmed_at.is_some()).await;
+    println!("confirmed {took:?} after the row was free");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let confirmed = node.row(&clients[0]).await.confirmed_at.unwrap();
+    assert!(confirmed <= seen, "it counts from the first sight");
 }
 
 /// "flushed at shutdown": activity and confirmations, also what is on its way by then.

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use logout_all::{
-    By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
+    By, EndReason, Ended, Guid, JournalEntry, Label, RefTokId, SessionRow, SessionStore, Snapshot,
     StoreError, UserId,
     store::{
         DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
@@ -124,9 +124,9 @@ impl SessionStore for PostgresStore {
         self.writes.run(&self.shared, Repeat::Always, remint.clone(), renew::remint).await
     }
 
-    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         if touches.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.writes.run(&self.shared, Repeat::Always, (touches.to_vec(),), touch::touch).await
     }

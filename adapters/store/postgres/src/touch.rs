@@ -1,11 +1,10 @@
 //! Activity, many sessions in one statement, which waits for no lock: a row that somebody holds is
-//! passed over, so that one held row holds up no other's confirmation. It is tried again for a
-//! moment, which is longer than a renewal or another node's statement takes.
+//! passed over, so that one held row holds up no other's confirmation, and the core is told of it.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use logout_all::{
-    UserAgent,
+    RefTokId, UserAgent,
     store::{Confirm, Touch},
 };
 
@@ -18,10 +17,6 @@ use crate::{
     renew::is_live,
     row::column,
 };
-
-/// How long those that are held are waited for, each time a little longer.
-const PAUSES: [Duration; 3] =
-    [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(300)];
 
 /// Gives the places of those that it wrote.
 macro_rules! touch {
@@ -60,37 +55,26 @@ pub(crate) const TOUCHABLE: &str = concat!(
     is_live!()
 );
 
-pub(crate) fn touch<'a>(db: Db<'a>, (touches,): &'a (Vec<Touch>,)) -> Work<'a, ()> {
+/// Gives the tokens whose rows somebody held.
+pub(crate) fn touch<'a>(db: Db<'a>, (touches,): &'a (Vec<Touch>,)) -> Work<'a, Vec<RefTokId>> {
     Box::pin(async move {
         // An UPDATE takes one source row for each target: a second touch of a session waits for
         // the next round. The core queues one for each.
         let mut left: Vec<&Touch> = touches.iter().collect();
+        let mut held = Vec::new();
         while !left.is_empty() {
             let mut seen = HashSet::new();
             let (round, later) =
                 left.into_iter().partition(|touch| seen.insert((&touch.user, touch.guid)));
-            write_unheld(&db, round).await?;
+            let unwritten = write(&db, round).await?;
+            if !unwritten.is_empty() {
+                // Most of them are gone or have another token, and nothing is to be written.
+                held.extend(touchable(&db, unwritten).await?);
+            }
             left = later;
         }
-        Ok(())
+        Ok(held.into_iter().map(|touch| touch.ref_tok_id).collect())
     })
-}
-
-async fn write_unheld(db: &Db<'_>, touches: Vec<&Touch>) -> Result<(), Fault> {
-    let mut left = write(db, touches).await?;
-    for pause in PAUSES {
-        if left.is_empty() {
-            return Ok(());
-        }
-        // Most of them are gone or have another token, and nothing is to be written.
-        left = touchable(db, left).await?;
-        if left.is_empty() {
-            return Ok(());
-        }
-        tokio::time::sleep(pause).await;
-        left = write(db, left).await?;
-    }
-    Ok(())
 }
 
 /// Gives those that it did not write.

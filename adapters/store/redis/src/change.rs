@@ -1,9 +1,13 @@
 //! How anything is changed: one script reads, the core's own words decide, and one script writes if
-//! all that was read is still so. What lost against another change is decided anew.
+//! all that was read is still so. What lost against another change is decided anew. (Activity goes the
+//! same way, many sessions at a time: `touch.rs`.)
 //!
 //! So no decision is taken in Lua, and each change is one script: wholly, or not at all.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Borrow,
+    time::{Duration, Instant},
+};
 
 use logout_all::{By, EndReason, Guid, SessionRow, StoreError, StoreErrorKind, scheme::to_micros};
 use uuid::Uuid;
@@ -91,6 +95,32 @@ pub(crate) enum Decision<T> {
     Write(Plan, T),
 }
 
+/// A change that is tried until no other came first.
+pub(crate) struct Contest {
+    began: Instant,
+    lost: u64,
+}
+
+impl Contest {
+    pub(crate) fn begin() -> Self {
+        Self { began: Instant::now(), lost: 0 }
+    }
+
+    /// Another change came first: rests for a moment, or gives up.
+    pub(crate) async fn lost(&mut self) -> Result<(), StoreError> {
+        if self.began.elapsed() > CONTEST {
+            let message = "other changes of the same user came first for 3 s; nothing was \
+                           changed, and the operation may be repeated";
+            return Err(StoreError::new(StoreErrorKind::TimedOut, message));
+        }
+        // Not in step with those that it lost against.
+        self.lost += 1;
+        let spread = u64::from(Uuid::new_v4().as_bytes()[0]);
+        tokio::time::sleep(Duration::from_micros(spread * 4 * self.lost.min(16))).await;
+        Ok(())
+    }
+}
+
 impl Shared {
     /// Reads, decides and writes, until no other change came between.
     pub(crate) async fn change<T>(
@@ -112,8 +142,7 @@ impl Shared {
         which: Which,
         decide: impl Fn(&View) -> Decision<T>,
     ) -> Result<(T, Held), Fault> {
-        let began = Instant::now();
-        let mut lost = 0_u64;
+        let mut contest = Contest::begin();
         loop {
             let view = self.read(line, whose, which).await?;
             let (plan, answer) = match decide(&view) {
@@ -133,15 +162,7 @@ impl Shared {
             if take::<i64>(written)? == 1 {
                 return Ok((answer, held));
             }
-            if began.elapsed() > CONTEST {
-                let message = "other changes of the same user came first for 3 s; nothing was \
-                               changed, and the operation may be repeated";
-                return Err(StoreError::new(StoreErrorKind::TimedOut, message).into());
-            }
-            // Not in step with those that it lost against.
-            lost += 1;
-            let spread = u64::from(Uuid::new_v4().as_bytes()[0]);
-            tokio::time::sleep(Duration::from_micros(spread * 4 * lost.min(16))).await;
+            contest.lost().await?;
         }
     }
 
@@ -186,7 +207,7 @@ impl Shared {
         call = call
             .with(view.epoch.as_deref().unwrap_or_default())
             .with(self.clock.offset_micros())
-            .with(holds_until(view));
+            .with(holds_until(view.live()));
         match which {
             Which::All => call.push(view.rows.len()),
             Which::Epochs | Which::One(_) => call.push(""),
@@ -240,10 +261,10 @@ fn checks(call: &mut Call, which: Which, view: &View) {
     }
 }
 
-/// The first of the live rows to die: from then on the decision could be another.
-fn holds_until(view: &View) -> i64 {
+/// The first of these live rows to die: from then on the decision could be another.
+pub(crate) fn holds_until(live: impl IntoIterator<Item = impl Borrow<SessionRow>>) -> i64 {
     // Lua counts in doubles, which are exact up to here: the year 2255.
     const FOR_EVER: i64 = 1 << 53;
-    let ends = view.live().map(|row| to_micros(row.expires_at));
+    let ends = live.into_iter().map(|row| to_micros(row.borrow().expires_at));
     ends.min().unwrap_or(FOR_EVER).min(FOR_EVER)
 }

@@ -1,6 +1,7 @@
-//! Many lookups in one call of one script, on one server.
+//! What the store knows of many sessions, in one call of one script, on one server: for lookups, and
+//! for changes of many.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::SystemTime};
 
 use logout_all::{
     Epochs, Snapshot, StoreError, StoreErrorKind, UserState,
@@ -13,25 +14,62 @@ use crate::{
     line::Line,
     row,
     script::{self, Call},
-    shared::{READS, Shared, foreign, lost, number, take},
+    shared::{READ_WAIT, READS, Read, Shared, foreign, lost, number, take},
+    wire::Held,
 };
 
+/// What was read, at one instant.
+pub(crate) struct Many {
+    pub(crate) now: SystemTime,
+    pub(crate) store: Read,
+    /// In the order of what was asked. Damage of a key is the failure of those who asked for it.
+    pub(crate) sessions: Vec<Result<Stored, StoreError>>,
+    /// What it was read over.
+    pub(crate) held: Held,
+}
+
+/// A session as it is stored.
+pub(crate) struct Stored {
+    /// Of its user; empty where there is none.
+    pub(crate) epoch: Vec<u8>,
+    pub(crate) row: Option<Vec<u8>>,
+}
+
+impl Stored {
+    pub(crate) fn epochs(&self, store: &Read) -> Result<Epochs, StoreError> {
+        let user = match self.epoch.as_slice() {
+            [] => 0,
+            digits => number(std::str::from_utf8(digits).unwrap_or_default())?,
+        };
+        Ok(Epochs { user, global: store.global })
+    }
+}
+
 impl Shared {
-    /// The answers, in the order of what was asked. Damage of a row or of an epoch is the failure
-    /// of those who asked for it.
+    /// The answers, in the order of what was asked.
     pub(crate) async fn lookups(
         &self,
         line: &Line,
         asked: &[&LookupAsked],
     ) -> Result<Vec<LookupAnswer>, Fault> {
+        let Many { now, store, sessions, .. } = self.many(line, asked).await?;
+        let snapshot = |(user, guid): &LookupAsked, stored: Stored| {
+            let row = stored.row.as_ref().map(|row| row::unpack(user, *guid, row)).transpose()?;
+            Ok(Snapshot { now, epochs: stored.epochs(&store)?, row, user: UserState::NotAsked })
+        };
+        Ok(asked.iter().zip(sessions).map(|(asked, stored)| snapshot(asked, stored?)).collect())
+    }
+
+    pub(crate) async fn many(&self, line: &Line, asked: &[&LookupAsked]) -> Result<Many, Fault> {
         let mut call = Call::new(&script::LOOKUPS, &[&self.keys.store, &self.keys.nothing]);
         for (user, guid) in asked {
             call.add(self.keys.of_session(user), guid.to_string());
         }
         let mut tried = 1;
         loop {
-            match self.snapshots(asked, self.ask(line, &call).await?)? {
-                Some(answers) => return Ok(answers),
+            let (answer, held) = self.ask_held(line, &call, READ_WAIT).await?;
+            match self.found(asked.len(), answer, held)? {
+                Some(many) => return Ok(many),
                 None if tried < READS => self.make(line).await?,
                 None => return Err(lost().into()),
             }
@@ -40,30 +78,21 @@ impl Shared {
     }
 
     /// None where there is no store.
-    fn snapshots(
-        &self,
-        asked: &[&LookupAsked],
-        answer: Value,
-    ) -> Result<Option<Vec<LookupAnswer>>, Fault> {
+    fn found(&self, asked: usize, answer: Value, held: Held) -> Result<Option<Many>, Fault> {
         let mut values = take::<Vec<Value>>(answer)?.into_iter();
         let now = self.instant(&mut values)?;
         let Some(store) = Self::store_read(&mut values)? else { return Ok(None) };
         self.global_epoch.fetch_max(store.global, Ordering::Relaxed);
-        let snapshot = |(user, guid): &LookupAsked, epoch, row| {
-            let epoch = text(epoch)?
-                .map_or(Ok(0), |epoch| number(std::str::from_utf8(&epoch).unwrap_or_default()))?;
-            let row = text(row)?.map(|row| row::unpack(user, *guid, &row)).transpose()?;
-            let epochs = Epochs { user: epoch, global: store.global };
-            Ok(Snapshot { now, epochs, row, user: UserState::NotAsked })
-        };
-        let mut answers = Vec::with_capacity(asked.len());
-        for asked in asked {
+        let stored =
+            |epoch, row| Ok(Stored { epoch: text(epoch)?.unwrap_or_default(), row: text(row)? });
+        let mut sessions = Vec::with_capacity(asked);
+        for _ in 0..asked {
             let (Some(epoch), Some(row)) = (values.next(), values.next()) else {
                 return Err(foreign().into());
             };
-            answers.push(snapshot(asked, epoch, row));
+            sessions.push(stored(epoch, row));
         }
-        Ok(Some(answers))
+        Ok(Some(Many { now, store, sessions, held }))
     }
 }
 

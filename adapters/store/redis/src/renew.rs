@@ -18,17 +18,20 @@ pub(crate) fn remint(view: &View, remint: &Remint) -> Decision<Swap> {
     swapped(view, |row| remint.swap(row))
 }
 
-/// All touches of one session, in their order.
-pub(crate) fn touch(view: &View, touches: &[Touch]) -> Decision<()> {
-    let Some(before) = view.live().next() else { return Decision::Answer(()) };
+/// The row after all touches of one session, in their order; none if they change nothing.
+pub(crate) fn touched(before: &SessionRow, touches: &[Touch]) -> Option<SessionRow> {
     let mut row = before.clone();
     for touch in touches {
         touch.apply(&mut row);
     }
-    if row == *before {
-        return Decision::Answer(());
+    (row != *before).then_some(row)
+}
+
+pub(crate) fn touch(view: &View, touches: &[Touch]) -> Decision<()> {
+    match view.live().next().and_then(|row| touched(row, touches)) {
+        None => Decision::Answer(()),
+        Some(row) => Decision::Write(put(row), ()),
     }
-    Decision::Write(put(row), ())
 }
 
 pub(crate) fn relabel(view: &View, label: Option<&Label>) -> Decision<Option<SessionRow>> {

@@ -30,7 +30,8 @@ scripts! {
     LEASE = "primary.lua" "lease.lua";
     POLL = "primary.lua" "poll.lua";
     LENGTHS = "entry.lua" "lengths.lua";
-    COMMIT = "index.lua" "entry.lua" "commit.lua";
+    COMMIT = "index.lua" "entry.lua" "keep.lua" "commit.lua";
+    ROWS = "keep.lua" "rows.lua";
     INDEX = "index.lua" "indices.lua";
     OPEN = "open.lua";
     JOURNAL = "journal.lua";
@@ -65,9 +66,9 @@ impl Call {
     }
 
     /// More keys, after those that it has, and what is to be done with them.
-    pub(crate) fn add(&mut self, keys: [String; 2], argument: String) {
+    pub(crate) fn add(&mut self, keys: [String; 2], argument: impl Into<Vec<u8>>) {
         self.keys.extend(keys);
-        self.arguments.push(argument.into_bytes());
+        self.arguments.push(argument.into());
     }
 
     /// The slot that its keys are in, on a cluster: one, as no script may touch two.

@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// How long one answer to a read is waited for: a connection that is silent is noticed by it.
-const READ_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const READ_WAIT: Duration = Duration::from_secs(1);
 /// How long a change is waited for, and never sent twice.
 pub(crate) const COMMIT_WAIT: Duration = Duration::from_secs(2);
 /// How often a read is tried over new connections.
@@ -95,9 +95,10 @@ struct Part {
 
 /// What is the store's, as it is stored.
 pub(crate) struct Read {
-    id: String,
+    pub(crate) id: String,
     pub(crate) global: i64,
-    text: String,
+    /// The same, as it is stored.
+    pub(crate) text: String,
 }
 
 impl Part {

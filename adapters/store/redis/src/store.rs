@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use logout_all::{
-    By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
+    By, EndReason, Ended, Guid, JournalEntry, Label, RefTokId, SessionRow, SessionStore, Snapshot,
     StoreError, StoreErrorKind, UserId, UserState,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, Lookups, NewSession,
@@ -211,9 +211,11 @@ impl SessionStore for RedisStore {
         .await
     }
 
-    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         let touches = touches.to_vec();
-        self.run(|store| touch(store, touches)).await
+        self.run(|store| touch(store, touches)).await?;
+        // No lock is held between two scripts.
+        Ok(Vec::new())
     }
 
     async fn relabel(

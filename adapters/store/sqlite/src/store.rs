@@ -4,8 +4,8 @@ use std::{fmt, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use deadpool_sqlite::rusqlite;
 use logout_all::{
-    By, Clock, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
-    StoreError, UserId,
+    By, Clock, EndReason, Ended, Guid, JournalEntry, Label, RefTokId, SessionRow, SessionStore,
+    Snapshot, StoreError, UserId,
     store::{
         DeviceRows, Ending, Inserted, JournalPage, Lease, Lookups, NewSession, Polled, Remint,
         Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
@@ -102,12 +102,13 @@ impl SessionStore for SqliteStore {
         self.writes.run(Urgency::Ordinary, move |db, now| renew::remint(db, now, &remint)).await
     }
 
-    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         if touches.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let touches = touches.to_vec();
-        self.writes.run(Urgency::Ordinary, move |db, now| renew::touch(db, now, &touches)).await
+        self.writes.run(Urgency::Ordinary, move |db, now| renew::touch(db, now, &touches)).await?;
+        Ok(Vec::new())
     }
 
     async fn relabel(

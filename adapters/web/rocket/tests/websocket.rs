@@ -1,4 +1,4 @@
-//! The WebSocket example over a real socket: it closes the moment its session ends.
+//! The WebSocket example over a real socket: it closes the moment its session ends, in both modes.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,13 +7,22 @@
 mod example;
 mod server;
 
-use logout_all::testing::TestSessions;
+use logout_all::{Mode, testing::TestSessions};
 use logout_all_conformance::websocket::closes_with_its_session;
 use server::{Server, config};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_closes_the_moment_its_session_ends() {
-    let test = TestSessions::start().await;
+    a_websocket_closes_in(Mode::Strict).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_closes_in_cached_mode_too() {
+    a_websocket_closes_in(Mode::cached().into()).await;
+}
+
+async fn a_websocket_closes_in(mode: Mode) {
+    let test = TestSessions::start_with(|builder| builder.mode(mode)).await;
     let server = Server::start(example::application(&test.sessions, config())).await;
     closes_with_its_session(server.address(), &test).await.unwrap();
     server.end().await;

@@ -12,18 +12,23 @@ use super::{
     reading::{Found, Reader},
     table::Asked,
 };
+use crate::live::again::again_after_panics;
+
 /// How late an expiry is told at most, where a clock was moved.
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// Reads sessions when they are due until the node stops; then nobody follows any more, and
 /// whatever is open is told so.
 pub(crate) async fn keep(open: Arc<Open>, reader: Reader, mut stopped: watch::Receiver<()>) {
-    let reading = async {
-        loop {
-            read_due(&open, &reader).await;
-            rest(&open).await;
+    let reading = again_after_panics("reading open sessions", || {
+        let (open, reader) = (open.clone(), reader.clone());
+        async move {
+            loop {
+                read_due(&open, &reader).await;
+                rest(&open).await;
+            }
         }
-    };
+    });
     tokio::select! {
         () = reading => {}
         _ = stopped.changed() => {}

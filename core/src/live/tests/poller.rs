@@ -53,7 +53,7 @@ async fn a_node_in_strict_mode_follows_while_somebody_wants_it() {
         store: erase(store.clone()),
         events: Events::default(),
     };
-    let polling = tokio::spawn(poller.run());
+    let polling = tokio::spawn(async move { poller.run().await });
     let ada = UserId::new("ada").unwrap();
     let change = async || store.announce_changed(&ada, &By::Application).await.unwrap();
 
@@ -97,7 +97,7 @@ async fn an_empty_journal_is_no_gap() {
         store: erase(store.clone()),
         events: Events::default(),
     };
-    let polling = tokio::spawn(poller.run());
+    let polling = tokio::spawn(async move { poller.run().await });
     let _wanted = follower.wanting().wanted();
     told.wait_for(&[None]).await;
     tokio::time::sleep(Duration::from_millis(600)).await;

@@ -19,8 +19,13 @@ pub(super) const BATCH: usize = 500;
 /// A verification that read the row before a touch was written may ask for the same touch after it.
 /// So long what was written is remembered: longer than a read of a store of ours may take.
 const REMEMBERED: Duration = Duration::from_secs(5);
-/// So many of them within that time, and no more is written meanwhile: 20,000 a second.
+/// So many of a line within that time, and no more of it is written meanwhile: 20,000 a second. A line
+/// for itself, so that activity, of which there is much after an outage, holds up no confirmation.
 const MOST_REMEMBERED: usize = 100_000;
+/// How long what was passed over rests before it is tried again: so long at first, and twice as long
+/// each time, up to the second. That is longer than a renewal holds a row, and short beside the second
+/// within which a confirmation reaches the store: what arrives meanwhile waits as long.
+const RESTS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(320)];
 /// How many entries of an order may be there for nothing, beside as many as there are touches.
 const PASSED_OVER: usize = 1000;
 
@@ -53,6 +58,17 @@ pub(super) enum Taken {
     Enough(Duration),
 }
 
+/// What there is to do after a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing waits.
+    Arrival,
+    /// More waits.
+    Batch,
+    /// What waits was passed over for a lock, and rests so long.
+    Rest(Duration),
+}
+
 /// What became of a touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Queued {
@@ -68,7 +84,6 @@ pub(super) enum Queued {
 pub(super) struct Waiting {
     confirmations: Queue,
     activity: Queue,
-    written: Written,
     /// Nothing is taken in any more.
     closed: bool,
 }
@@ -86,8 +101,11 @@ struct Queue {
     /// How many are handed over together. Less after a failure: what is too much for the store, or
     /// cannot be written at all, holds up the others no longer than it must.
     together: usize,
+    /// How long the next rest is, if something is passed over again.
+    rest: Duration,
     /// How many found no room.
     forgotten: u64,
+    written: Written,
 }
 
 /// What a node remembers of a touch.
@@ -145,16 +163,16 @@ impl Waiting {
     /// Takes the next ones of a line, in the order of their keys: two nodes write the same rows in
     /// the same order, and neighbours are written together.
     pub(super) fn take(&mut self, line: Line, now: Instant) -> Taken {
-        let room = if self.closed { usize::MAX } else { self.written.room(now) };
-        let rest = self.written.full_for(now);
+        let closed = self.closed;
         let queue = self.line(line);
+        let room = if closed { usize::MAX } else { queue.written.room(now) };
         // What a store panicked over is tried again.
         queue.put_back();
         if queue.touches.is_empty() {
             return Taken::Nothing;
         }
         if room == 0 {
-            return Taken::Enough(rest);
+            return Taken::Enough(queue.written.full_for(now));
         }
         let most = queue.together.min(room);
         while queue.in_flight.len() < most {
@@ -168,17 +186,36 @@ impl Waiting {
         Taken::Batch(batch)
     }
 
-    /// What was in flight is written.
-    pub(super) fn written(&mut self, line: Line) {
+    /// What was in flight is written, but for the tokens whose rows somebody held: they wait again,
+    /// behind the others, and are as much this node's knowledge as before.
+    pub(super) fn written(&mut self, line: Line, passed_over: &[RefTokId]) -> Next {
+        let closed = self.closed;
         let queue = self.line(line);
         queue.together = (queue.together * 2).min(BATCH);
-        let written = std::mem::take(&mut queue.in_flight);
-        if self.closed {
-            return;
+        let mut written = std::mem::take(&mut queue.in_flight);
+        queue.in_flight =
+            passed_over.iter().filter_map(|token| written.remove_entry(token)).collect();
+        let (some_are_held, all_are_held) = (!queue.in_flight.is_empty(), written.is_empty());
+        queue.put_back();
+        if !closed {
+            for (token, touch) in written {
+                let known = Known { seen_at: touch.seen_at, confirm: touch.confirm };
+                queue.written.newer.insert(token, known);
+            }
         }
-        for (token, touch) in written {
-            let known = Known { seen_at: touch.seen_at, confirm: touch.confirm };
-            self.written.newer.insert(token, known);
+        if !some_are_held {
+            queue.rest = RESTS[0];
+        }
+        match queue.touches.len() {
+            0 => Next::Arrival,
+            _ if !some_are_held => Next::Batch,
+            // What was passed over holds up no others.
+            waiting if waiting >= BATCH && !all_are_held => Next::Batch,
+            _ => {
+                let rest = queue.rest;
+                queue.rest = (rest * 2).min(RESTS[1]);
+                Next::Rest(rest)
+            }
         }
     }
 
@@ -214,7 +251,8 @@ impl Waiting {
             .into_iter()
             .filter_map(|line| line.get(&touch.ref_tok_id))
             .map(|touch| Known { seen_at: touch.seen_at, confirm: touch.confirm })
-            .chain(self.written.of(touch.ref_tok_id));
+            .chain(self.confirmations.written.of(touch.ref_tok_id))
+            .chain(self.activity.written.of(touch.ref_tok_id));
         known.any(|known| {
             let confirmed = known.confirm == Confirm::Yes || touch.confirm == Confirm::No;
             confirmed && elapsed(known.seen_at, touch.seen_at) < every
@@ -295,7 +333,9 @@ impl Default for Queue {
             in_flight: HashMap::new(),
             bytes: 0,
             together: BATCH,
+            rest: RESTS[0],
             forgotten: 0,
+            written: Written::default(),
         }
     }
 }

@@ -37,7 +37,7 @@ impl Waiting {
         for line in LINES {
             while self.left(line) > 0 {
                 written += self.batch(line).len();
-                self.written(line);
+                self.written(line, &[]);
             }
         }
         written
@@ -82,7 +82,7 @@ fn what_is_on_its_way_is_not_queued_again() {
     waiting.failed(Line::Activity);
     let batch = waiting.batch(Line::Activity);
     assert_eq!(batch.iter().map(|touch| touch.seen_at).collect::<Vec<_>>(), [again(60).seen_at]);
-    waiting.written(Line::Activity);
+    waiting.written(Line::Activity, &[]);
     assert_eq!(waiting.queue(again(60), EVERY), Queued::Known);
 }
 
@@ -101,7 +101,7 @@ fn a_token_is_confirmed_once() {
     let batch = waiting.batch(Line::Confirmations);
     assert_eq!(batch.iter().map(|touch| touch.confirm).collect::<Vec<_>>(), [Confirm::Yes]);
     sights(&mut waiting);
-    waiting.written(Line::Confirmations);
+    waiting.written(Line::Confirmations, &[]);
     sights(&mut waiting);
     assert_eq!(waiting.write_all(), 0);
     // An activity that is written says nothing of the token's confirmation.
@@ -178,10 +178,66 @@ fn after_failures_less_goes_together_and_others_go_first() {
     assert_eq!(waiting.batch(Line::Activity).len(), 1);
     assert_eq!(waiting.left(Line::Activity), BATCH * 3, "and none is lost");
     for _ in 0..9 {
-        waiting.written(Line::Activity);
+        waiting.written(Line::Activity, &[]);
         waiting.batch(Line::Activity);
     }
     assert_eq!(waiting.batch(Line::Activity).len(), BATCH);
+}
+
+/// What a store passed over for a lock is not written, and not forgotten here: theft is told from a
+/// lost answer by it.
+#[test]
+fn what_was_passed_over_is_tried_again() {
+    let mut waiting = Waiting::default();
+    let (held, free) = (touch(random(), 1, Confirm::Yes), touch(random(), 1, Confirm::Yes));
+    for touch in [&held, &free] {
+        waiting.queue(touch.clone(), EVERY);
+    }
+    assert_eq!(waiting.batch(Line::Confirmations).len(), 2);
+    let next = waiting.written(Line::Confirmations, &[held.ref_tok_id]);
+    assert_eq!(next, Next::Rest(RESTS[0]));
+    assert_eq!(waiting.seen_here(held.ref_tok_id), Some(held.seen_at));
+    assert_eq!(
+        waiting.queue(held.clone(), EVERY),
+        Queued::Waits,
+        "as a part of the one that waits"
+    );
+    // The rests grow up to a bound, and are short again after a batch that nobody stood in the way of.
+    let mut rests = Vec::new();
+    for _ in 0..8 {
+        assert_eq!(waiting.batch(Line::Confirmations), std::slice::from_ref(&held));
+        match waiting.written(Line::Confirmations, &[held.ref_tok_id]) {
+            Next::Rest(rest) => rests.push(rest),
+            next => panic!("{next:?}"),
+        }
+    }
+    assert!(rests.is_sorted() && rests[7] == RESTS[1], "{rests:?}");
+    assert_eq!(waiting.batch(Line::Confirmations).len(), 1);
+    assert_eq!(waiting.written(Line::Confirmations, &[]), Next::Arrival);
+    assert_eq!(waiting.queue(held.clone(), EVERY), Queued::Known);
+    waiting.queue(free.clone(), EVERY);
+    waiting.queue(touch(random(), 1, Confirm::Yes), EVERY);
+    let batch = waiting.batch(Line::Confirmations);
+    let next = waiting.written(Line::Confirmations, &[batch[0].ref_tok_id]);
+    assert_eq!(next, Next::Rest(RESTS[0]));
+}
+
+/// Held rows hold up no others, of which there are many; nor are they asked for without a rest.
+#[test]
+fn what_was_passed_over_holds_up_no_others() {
+    let mut waiting = Waiting::default();
+    for _ in 0..BATCH * 3 {
+        waiting.queue(touch(random(), 0, Confirm::Yes), EVERY);
+    }
+    let held: Vec<RefTokId> =
+        waiting.batch(Line::Confirmations)[..10].iter().map(|touch| touch.ref_tok_id).collect();
+    for _ in 0..2 {
+        assert_eq!(waiting.written(Line::Confirmations, &held), Next::Batch);
+        waiting.batch(Line::Confirmations);
+    }
+    let all: Vec<RefTokId> = waiting.confirmations.in_flight.keys().copied().collect();
+    assert_eq!(all.len(), BATCH);
+    assert!(matches!(waiting.written(Line::Confirmations, &all), Next::Rest(_)));
 }
 
 /// "dropped rather than growing without bound": in number, and in bytes.
@@ -223,7 +279,7 @@ fn what_waits_is_bounded() {
         while waiting.left(line) > 0 {
             waiting.close();
             waiting.batch(line);
-            waiting.written(line);
+            waiting.written(line, &[]);
         }
         assert_eq!(waiting.line(line).bytes, 0);
     }
@@ -285,14 +341,17 @@ fn no_more_is_written_than_can_be_remembered() {
             Taken::Enough(rest) => break rest,
             Taken::Nothing => panic!("something waits"),
         }
-        waiting.written(Line::Activity);
+        waiting.written(Line::Activity, &[]);
         assert!(written <= MOST_REMEMBERED, "{written} are written, and more");
     };
     assert_eq!(written, MOST_REMEMBERED);
     assert!(rest > Duration::ZERO && rest <= REMEMBERED);
+    // As after an outage: confirmations wait for none of it.
+    waiting.queue(touch(random(), 0, Confirm::Yes), EVERY);
+    assert!(matches!(waiting.take(Line::Confirmations, start), Taken::Batch(_)));
     let later = start + REMEMBERED + Duration::from_secs(1);
     assert!(matches!(waiting.take(Line::Activity, later), Taken::Batch(_)));
-    assert_eq!(waiting.written.older.len(), MOST_REMEMBERED);
+    assert_eq!(waiting.activity.written.older.len(), MOST_REMEMBERED);
 }
 
 #[test]

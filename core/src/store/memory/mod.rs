@@ -27,7 +27,8 @@ use super::{
     Swept, TicketEpochs, Touch,
 };
 use crate::scheme::{
-    By, Clock, EndReason, Epochs, Guid, Label, SessionRow, Snapshot, UserId, UserState, to_micros,
+    By, Clock, EndReason, Epochs, Guid, Label, RefTokId, SessionRow, Snapshot, UserId, UserState,
+    to_micros,
 };
 
 const SHARDS: usize = 64;
@@ -268,11 +269,11 @@ impl SessionStore for MemoryStore {
         Ok(self.change_live(&remint.user, remint.guid, |row| remint.swap(row)))
     }
 
-    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         for touch in touches {
             self.change_live(&touch.user, touch.guid, |row| row.map(|row| touch.apply(row)));
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     async fn relabel(

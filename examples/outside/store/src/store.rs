@@ -7,8 +7,8 @@ use std::{
 };
 
 use logout_all::{
-    By, EndReason, Ended, Epochs, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
-    StoreError, StoreErrorKind, UserId, UserState,
+    By, EndReason, Ended, Epochs, Guid, JournalEntry, Label, RefTokId, SessionRow, SessionStore,
+    Snapshot, StoreError, StoreErrorKind, UserId, UserState,
     scheme::to_micros,
     store::{
         Admission, DeviceRows, Ending, Inserted, JournalPage, Lease, NewSession, Polled, Remint,
@@ -190,7 +190,7 @@ impl SessionStore for FileStore {
         .await
     }
 
-    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         let touches = touches.to_vec();
         self.change(move |state, now| {
             for touch in touches {
@@ -198,7 +198,7 @@ impl SessionStore for FileStore {
                     touch.apply(row);
                 }
             }
-            Ok(())
+            Ok(Vec::new())
         })
         .await
     }

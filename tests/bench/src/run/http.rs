@@ -1,6 +1,11 @@
 //! Servers under load: the bare frameworks, what others do, and this library over each store.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -22,10 +27,15 @@ use crate::{
 const USUAL: u32 = 64;
 /// And for some of them again.
 const MANY: u32 = 256;
-/// How long, in seconds, a server in cached mode is asked before its turn: each session in use once.
-const WARMING: f64 = 0.7;
-/// And how long it then rests.
-const SETTLED: Duration = Duration::from_secs(2);
+/// How long, in seconds, a server of ours is asked before its turn: each session in use once.
+const WARMING: f64 = 0.6;
+/// And how long it then rests: the sights of a whole minute are written down. A turn is too short to
+/// spread them, and they would be a tenth of its requests, and not the hundredth that they are in life.
+const SETTLED: Duration = Duration::from_millis(1200);
+/// How long that is good for: a minute's sights, and the entries of a cache, which last ten seconds.
+const WARM: [Duration; 2] = [Duration::from_secs(45), Duration::ZERO];
+/// What has this library in it, by its store or mode.
+const OURS: [&str; 5] = ["memory", "sqlite", "postgres", "cached", "redis"];
 /// How long everything rests before a bare framework's turn, against which all others of it are held: the
 /// turn before it was another's, whose store may be at work still.
 const BREATH: Duration = Duration::from_millis(500);
@@ -50,6 +60,7 @@ struct Contender {
     server: Server,
     who: Who,
     store: Option<Store>,
+    warmed: Cell<Option<Instant>>,
 }
 
 #[derive(Clone, Copy)]
@@ -136,12 +147,13 @@ async fn by_size(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         let database = Database::filled(bench, &format!("size_{size}"), *size).await?;
         let places = vec![format!("--postgres={}", database.url)];
         let server = Server::own(&["axum", "postgres"], &places).await?;
-        all.push(Contender { server, who: Who::Sessions(*size), store: None });
+        all.push(Contender::new(server, Who::Sessions(*size), None));
         databases.push(database);
     }
     let mut rates = vec![Rounds::default(); sizes.len()];
     for _ in 0..bench.plan.rounds {
         for (contender, rates) in all.iter().zip(&mut rates) {
+            contender.warm(USUAL).await?;
             rates.push(contender.turn(USUAL, bench.plan.turn).await?.rate);
         }
     }
@@ -193,7 +205,7 @@ impl Servers {
                     "redis" => Some(Store::Redis),
                     _ => None,
                 };
-                all.push(Contender { server, who: Who::Sessions(sessions), store });
+                all.push(Contender::new(server, Who::Sessions(sessions), store));
             }
         }
         if let Some(program) = &bench.arguments.peers {
@@ -223,15 +235,10 @@ impl Servers {
                     let behind = behind.map_or(Ok(Duration::ZERO), Family::time)?;
                     anyhow::Ok((family.time()?, behind))
                 };
-                // An entry of the cache lasts ten seconds, and the next turn comes later. The sights of a
-                // whole minute are written down then: a turn is too short to spread them.
                 if ends(&contender.server.name, &["bare"]) {
                     tokio::time::sleep(BREATH).await;
                 }
-                if contender.server.name.ends_with("cached") {
-                    contender.turn(connections, WARMING).await?;
-                    tokio::time::sleep(SETTLED).await;
-                }
+                contender.warm(connections).await?;
                 let before = time()?;
                 let turn = contender.turn(connections, bench.plan.turn).await?;
                 let after = time()?;
@@ -251,6 +258,23 @@ impl Servers {
 }
 
 impl Contender {
+    fn new(server: Server, who: Who, store: Option<Store>) -> Self {
+        Self { server, who, store, warmed: Cell::new(None) }
+    }
+
+    /// Before a turn of a server with this library in it.
+    async fn warm(&self, connections: u32) -> anyhow::Result<()> {
+        let name = &self.server.name;
+        let lasts = if ends(name, &["cached"]) { WARM[1] } else { WARM[0] };
+        let is_warm = self.warmed.get().is_some_and(|at| at.elapsed() < lasts);
+        if ends(name, &OURS) && !is_warm {
+            self.turn(connections, WARMING).await?;
+            tokio::time::sleep(SETTLED).await;
+            self.warmed.set(Some(Instant::now()));
+        }
+        Ok(())
+    }
+
     async fn turn(&self, connections: u32, seconds: f64) -> anyhow::Result<Turn> {
         let turn = load(&self.server.address, &self.who, connections, seconds).await;
         turn.with_context(|| format!("{} was asked", self.server.name))
@@ -271,7 +295,7 @@ async fn with_peers(
         if variant == "axum-login-postgres" {
             peers::fill(database, bench.plan.sessions).await?;
         }
-        all.push(Contender { server: peer.server, who: Who::Cookies(peer.cookies), store });
+        all.push(Contender::new(peer.server, Who::Cookies(peer.cookies), store));
     }
     Ok(all)
 }

@@ -337,6 +337,17 @@ pub(super) fn touch(row: &SessionRow, now: SystemTime) -> Touch {
     }
 }
 
+/// Has it written, as the core does: what is passed over for a lock is tried again.
+pub(super) async fn touched(store: &Store, touch: &Touch) -> Verdict {
+    for _ in 0..500 {
+        if store.touch(std::slice::from_ref(touch)).await?.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Err(broken("a touch is passed over for ever"))
+}
+
 /// The row after a swap that had to be done.
 #[track_caller]
 pub(super) fn done(swap: Swap) -> Verdict<SessionRow> {

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use logout_all::{
-    By, EndReason, Ended, Guid, JournalEntry, Label, SessionRow, SessionStore, Snapshot,
+    By, EndReason, Ended, Guid, JournalEntry, Label, RefTokId, SessionRow, SessionStore, Snapshot,
     StoreError, UserId,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Polled, Remint,
@@ -46,7 +46,7 @@ any_store! {
     lookup(user: &'a UserId, guid: Guid) -> Snapshot;
     rotate(rotation: &'a Rotation) -> Swap;
     remint(remint: &'a Remint) -> Swap;
-    touch(touches: &'a [Touch]) -> ();
+    touch(touches: &'a [Touch]) -> Vec<RefTokId>;
     relabel(user: &'a UserId, guid: Guid, label: Option<&'a Label>) -> Option<SessionRow>;
     devices(user: &'a UserId) -> DeviceRows;
     end(ending: &'a Ending) -> Ended;

@@ -155,7 +155,7 @@ laws! {
     touch::l43_no_remint_undoes_an_ending => RemintsByLoadAndSave;
 
     touch::l50_only_the_current_token_touches => TouchesAnyToken;
-    touch::l50_each_touch_of_a_batch_counts_alone => StopsAtTheFirstMisfit;
+    touch::l50_each_touch_of_a_batch_counts_alone => StopsAtTheFirstMisfit, PassesOverTheGone;
     touch::l50_no_touch_undoes_an_ending => TouchesByUpsert;
     touch::l51_a_touch_moves_nothing_back => TouchesBackwards, ConfirmsAnew;
     touch::l52_a_relabel_changes_the_label_alone => RelabelTouches;

@@ -15,7 +15,7 @@ use logout_all::{
 
 use super::bench::{
     Bench, DAY, HOUR, LIMITS, MINUTE, SECOND, Store, Verdict, done, ending, ensure, equal, remint,
-    rotation, touch, user,
+    rotation, touch, touched, user,
 };
 
 /// L40: "Of any number of rotations that expect the same refTokID exactly one is `Done`."
@@ -184,7 +184,7 @@ pub(super) async fn l43_recovery_and_confirmation_have_an_order(bench: &Bench) -
             async move {
                 if number == 0 {
                     tokio::time::sleep(Duration::from_millis(round as u64 % 3)).await;
-                    store.touch(&[touch(&row, now)]).await?;
+                    touched(&store, &touch(&row, now)).await?;
                     return Ok(Swap::Lost);
                 }
                 Ok(store.remint(&remint(&row, now + MINUTE, RemintOf::Unconfirmed)).await?)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     checker::stale,
+    exact::{self, Answered, Asked, is_linearizable},
     history::{Call, Outcome, What},
 };
 
@@ -75,4 +76,65 @@ pub(crate) fn a_login_that_began_after_the_logout_is_not_covered() {
     assert_eq!(found(calls(25, 27)), 0);
     assert_eq!(found(calls(15, 25)), 0, "sent before it, and begun perhaps after it");
     assert_eq!(found(calls(12, 15)), 1);
+}
+
+fn exact(client: usize, asked: Asked, answered: Answered, start: u64, end: u64) -> exact::Call {
+    let (start, end) = (Duration::from_millis(start), Duration::from_millis(end));
+    exact::Call { client, asked, answered, start, end }
+}
+
+/// Two devices that signed in from 0 to 10, and then these calls.
+fn may_be(calls: impl IntoIterator<Item = exact::Call>) -> bool {
+    let signed_in = [0, 1].map(|device| {
+        let at = device as u64 * 5;
+        exact(0, Asked::SignIn(device), Answered::Well, at, at + 5)
+    });
+    is_linearizable(&signed_in.into_iter().chain(calls).collect::<Vec<_>>())
+}
+
+fn token(name: &str) -> Answered {
+    Answered::Token(name.to_owned())
+}
+
+pub(crate) fn what_a_single_server_might_have_answered_is_linearizable() {
+    use Answered::{Denied, Well};
+    let logout = || exact(1, Asked::LogoutAll(0), Well, 20, 40);
+    // During a logout either may be, in one order.
+    assert!(may_be([logout(), exact(2, Asked::Verify(1), Well, 22, 25)]));
+    assert!(may_be([logout(), exact(2, Asked::Verify(1), Denied, 22, 25)]));
+    assert!(may_be([
+        logout(),
+        exact(2, Asked::Verify(1), Well, 21, 24),
+        exact(2, Asked::Verify(1), Denied, 25, 30),
+    ]));
+    // One rotation, whoever asks for it.
+    assert!(may_be([
+        exact(1, Asked::Renew(0), token("new"), 20, 30),
+        exact(2, Asked::Renew(0), token("new"), 21, 29),
+        exact(2, Asked::Verify(0), Well, 31, 32),
+        exact(1, Asked::LogoutDevice(0), Well, 33, 34),
+        exact(1, Asked::Renew(0), Denied, 35, 36),
+        exact(2, Asked::Verify(1), Well, 35, 36),
+        exact(2, Asked::LogoutDevice(0), Denied, 37, 38),
+    ]));
+}
+
+pub(crate) fn what_no_single_server_would_have_answered_is_not() {
+    use Answered::{Denied, Well};
+    let logout = || exact(1, Asked::LogoutDevice(0), Well, 20, 40);
+    // The interval law, in its sharp form: also *during* the logout nobody is let in after a denial.
+    assert!(!may_be([logout(), exact(2, Asked::Verify(0), Well, 41, 42)]));
+    assert!(!may_be([
+        logout(),
+        exact(2, Asked::Verify(0), Denied, 21, 24),
+        exact(3, Asked::Verify(0), Well, 25, 30),
+    ]));
+    // Nobody is denied without an end.
+    assert!(!may_be([exact(2, Asked::Verify(0), Denied, 11, 12)]));
+    assert!(!may_be([logout(), exact(2, Asked::Verify(1), Denied, 41, 42)]));
+    // Two renewals of one token have one successor.
+    assert!(!may_be([
+        exact(1, Asked::Renew(0), token("new"), 20, 30),
+        exact(2, Asked::Renew(0), token("another"), 21, 29),
+    ]));
 }

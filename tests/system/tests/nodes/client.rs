@@ -79,24 +79,39 @@ impl Client {
 
     /// On that node, counted round.
     pub(crate) async fn ask(&self, node: usize, device: &Device, what: What) -> Outcome {
-        let (node, token) = (node % self.nodes.len(), &device.token);
-        let request = match what {
-            What::Verify => bearer(token, Request::new("GET", "/me")),
-            What::Renew => renewal(token),
-            What::LogoutDevice => bearer(token, Request::new("DELETE", "/auth/session")),
-            What::LogoutAll => bearer(token, Request::new("DELETE", "/auth/sessions")),
-            What::Login => unreachable!("signed in by its own"),
-        };
+        self.exchange(node, device, what).await.0
+    }
+
+    /// The same device with the token of a renewal; none where it was denied, or the store is away.
+    pub(crate) async fn renewed(&self, node: usize, device: &Device) -> Option<Device> {
+        let (outcome, answer) = self.exchange(node, device, What::Renew).await;
+        let session = device.session.clone();
+        (outcome == Outcome::Accepted).then(|| Device { session, token: token_of(&answer) })
+    }
+
+    async fn exchange(&self, node: usize, device: &Device, what: What) -> (Outcome, Response) {
+        let node = node % self.nodes.len();
+        let request = request(&what, &device.token);
         let start = self.recorder.now();
         let answer = send(self.nodes[node], &request).await.unwrap();
         let outcome = outcome_of(&what, &answer);
         self.recorder.record(node, &device.session, what, start, outcome);
-        outcome
+        (outcome, answer)
+    }
+}
+
+pub(crate) fn request(what: &What, token: &str) -> Request {
+    match what {
+        What::Verify => bearer(token, Request::new("GET", "/me")),
+        What::Renew => renewal(token),
+        What::LogoutDevice => bearer(token, Request::new("DELETE", "/auth/session")),
+        What::LogoutAll => bearer(token, Request::new("DELETE", "/auth/sessions")),
+        What::Login => unreachable!("signed in by its own"),
     }
 }
 
 #[track_caller]
-fn outcome_of(what: &What, answer: &Response) -> Outcome {
+pub(crate) fn outcome_of(what: &What, answer: &Response) -> Outcome {
     let refusal = match what {
         What::Login => (409, "login-overtaken"),
         _ => (401, "session-ended"),

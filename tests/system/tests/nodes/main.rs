@@ -1,6 +1,7 @@
 //! Many nodes: three processes of three frameworks on one store, every call recorded, and one law over
 //! the whole history (`docs/consistency.md`). The checker is tested by histories made by hand
-//! and by nodes in this process that are broken on purpose.
+//! and by nodes in this process that are broken on purpose. Strict mode is judged by a stronger law
+//! beside it, over short windows.
 //!
 //! `NODES_ROUNDS=10000` runs the long form. Trials are named `store::mode::rounds`; and
 //! `framework::store::cached::case` is a case of `programs` that ends a session, on two processes in cached
@@ -41,6 +42,7 @@ mod behind;
 mod by_hand;
 mod checker;
 mod client;
+mod exact;
 mod faults;
 mod history;
 mod load;
@@ -48,6 +50,7 @@ mod networks;
 mod outage;
 mod rounds;
 mod twins;
+mod windows;
 
 use std::{future::Future, process::ExitCode, sync::Arc};
 
@@ -100,6 +103,8 @@ fn main() -> ExitCode {
         the_first_return_counts,
         a_device_ends_alone_and_all_end_together,
         a_login_that_began_after_the_logout_is_not_covered,
+        what_a_single_server_might_have_answered_is_linearizable,
+        what_no_single_server_would_have_answered_is_not,
     ]
     .into_iter()
     .map(|(name, test)| {
@@ -113,6 +118,9 @@ fn main() -> ExitCode {
         sound_nodes_are_acquitted,
         a_node_that_ignores_the_journal_is_convicted,
         a_logout_that_does_not_settle_is_convicted,
+        sound_windows_are_linearizable,
+        a_rotation_by_insert_and_delete_is_convicted,
+        two_rotations_of_one_token_are_convicted,
     ]);
     let mut pairs = Vec::new();
     for store in [Store::Postgres, Store::Redis] {
@@ -134,6 +142,10 @@ fn main() -> ExitCode {
                 networks::polls_are_moved_between_connections,
             ]);
         }
+    }
+    for store in [Store::Sqlite, Store::Postgres, Store::Redis] {
+        let name = format!("{}::strict::windows", store.name());
+        trials.push(trial(name, move || windows::are_linearizable(store)));
         for framework in Framework::ALL {
             let pair = Arc::new(Pair::new(framework, store, Mode::Cached));
             trials.extend(shared(&pair, endings::CASES, Ends::ItsUsers));

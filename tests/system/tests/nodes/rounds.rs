@@ -58,16 +58,18 @@ pub(crate) async fn over(home: &Home, nodes: &[Program], called: &str, rounds: u
         history.iter().filter(|call| what.contains(&call.what) && call.outcome == outcome).count()
     };
     let logouts = of(&[What::LogoutAll, What::LogoutDevice], Outcome::Accepted);
+    let renewals = of(&[What::Renew], Outcome::Accepted);
     let overtaken = of(&[What::Login], Outcome::Denied);
     println!(
-        "{} {called}: {} calls, {logouts} logouts, the slowest took {:?}; {overtaken} logins were \
-         overtaken; {:?} in all",
+        "{} {called}: {} calls, {logouts} logouts, the slowest took {:?}; {renewals} renewals; \
+         {overtaken} logins were overtaken; {:?} in all",
         home.store().name(),
         history.len(),
         slowest_logout(&history),
         recorder.now(),
     );
     assert!(logouts >= rounds, "{logouts} logouts in {rounds} rounds");
+    assert!(renewals >= rounds, "{renewals} renewals in {rounds} rounds");
     assert!(overtaken > 0, "no login was under way during a logout");
     let failed = history.iter().find(|call| call.outcome == Outcome::Failed);
     assert!(failed.is_none(), "the store is well: {failed:?}");
@@ -94,15 +96,21 @@ async fn round(client: &Client, number: usize, everywhere: bool) {
         assert!(known.iter().all(|outcome| *outcome == Outcome::Accepted), "{known:?}");
     }
 
+    // The law is about the session, whichever of its tokens is presented.
+    let renewed = client.renewed(number + 2, &one).await.expect("a device that is signed in");
+    let known = client.everywhere(&renewed, What::Verify).await;
+    assert!(known.iter().all(|outcome| *outcome == Outcome::Accepted), "{known:?}");
+
     let during = tokio::spawn(ask_until_denied(client.clone(), one.clone()));
     let what = if everywhere { What::LogoutAll } else { What::LogoutDevice };
     // A password is hashed while the logout takes place.
     let (third, ended) = tokio::join!(client.sign_in(number + 1), client.ask(number, &one, what));
     assert_eq!(ended, Outcome::Accepted);
-    let (verified, others, renewed) = tokio::join!(
+    let (first, second, others, renewals) = tokio::join!(
         client.everywhere(&one, What::Verify),
+        client.everywhere(&renewed, What::Verify),
         client.everywhere(&two, What::Verify),
-        client.everywhere(&one, What::Renew)
+        client.everywhere(&renewed, What::Renew)
     );
     during.await.unwrap();
     if let Some(third) = third {
@@ -111,7 +119,7 @@ async fn round(client: &Client, number: usize, everywhere: bool) {
     // The checker speaks of acceptances after the end, this of failures and of the device that
     // stays.
     let answered = |outcome: &Outcome| *outcome != Outcome::Failed;
-    let all = [verified, others.clone(), renewed].concat();
+    let all = [first, second, others.clone(), renewals].concat();
     assert!(all.iter().all(answered), "{all:?}");
     assert!(everywhere || others.iter().all(|it| *it == Outcome::Accepted), "{others:?}");
 }

@@ -1,17 +1,22 @@
 //! Broken twins: nodes in this process that are wrong on purpose. The recorder and the checker, the
 //! same as over processes, must convict each; the sound nodes, in the same rounds, they acquit.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use logout_all::{
-    By, ClientInfo, EndReason, Keys, MemoryStore, Mode, SessionStore, Sessions, UserId,
+    AuthError, By, ClientInfo, EndReason, Keys, MemoryStore, Mode, SessionStore, Sessions, UserId,
     store::{Lease, Polled},
 };
 
 use crate::{
     checker,
-    door::Door,
+    door::{Door, Rotating},
+    exact::{Answered, Asked, is_linearizable},
     history::{Outcome, Recorder, What},
+    windows::{NODES, window},
 };
 
 const LEASE: Duration = Duration::from_millis(200);
@@ -38,6 +43,82 @@ pub(crate) async fn a_node_that_ignores_the_journal_is_convicted() {
 
 pub(crate) async fn a_logout_that_does_not_settle_is_convicted() {
     assert!(rounds(Fault::NotSettled).await > 0);
+}
+
+pub(crate) async fn sound_windows_are_linearizable() {
+    assert_eq!(windows(Rotating::Whole).await, 0);
+}
+
+pub(crate) async fn a_rotation_by_insert_and_delete_is_convicted() {
+    assert!(windows(Rotating::ByInsertAndDelete).await > 0);
+}
+
+pub(crate) async fn two_rotations_of_one_token_are_convicted() {
+    assert!(windows(Rotating::ByLoadAndSave).await > 0);
+}
+
+/// How many windows no single server would have answered so, in strict mode.
+async fn windows(rotating: Rotating) -> usize {
+    let door = Door::default();
+    door.break_rotations(rotating);
+    let (recorder, mut convicted) = (Recorder::new(), 0);
+    for number in 0..200 {
+        let mut nodes = Vec::new();
+        for _ in 0..NODES {
+            let keys = Keys::hs256(b"the key that all the twins are given").unwrap();
+            nodes.push(Sessions::builder(door.clone(), keys, "twins").build().await.unwrap());
+        }
+        let (nodes, tokens): (Arc<[Sessions]>, _) = (nodes.into(), Arc::default());
+        let user = UserId::new(format!("user {number}")).unwrap();
+        let calls = window(number, &recorder, move |client, asked| {
+            in_process(nodes[client % NODES].clone(), user.clone(), asked, Arc::clone(&tokens))
+        })
+        .await;
+        convicted += usize::from(!is_linearizable(&calls));
+    }
+    convicted
+}
+
+async fn in_process(
+    node: Sessions,
+    user: UserId,
+    asked: Asked,
+    tokens: Arc<Mutex<Vec<String>>>,
+) -> Answered {
+    let token = |device: usize| tokens.lock().unwrap()[device].clone();
+    // As over a network, others come between.
+    tokio::task::yield_now().await;
+    let answered = match asked {
+        Asked::SignIn(_) => {
+            let ticket = node.begin_login(Some(&user)).await.unwrap();
+            let login = node.login(ticket, ClientInfo::default(), &()).await.unwrap();
+            tokens.lock().unwrap().push(login.issued.token.expose().to_owned());
+            Ok(Answered::Well)
+        }
+        Asked::Verify(device) => {
+            node.verify(token(device).as_bytes()).await.map(|_| Answered::Well)
+        }
+        Asked::Renew(device) => node
+            .renew(token(device).as_bytes(), ClientInfo::default())
+            .await
+            .map(|renewed| Answered::Token(renewed.issued.token.expose().to_owned())),
+        Asked::LogoutDevice(device) => {
+            node.logout_token(token(device).as_bytes()).await.map(|_| Answered::Well)
+        }
+        Asked::LogoutAll(device) => match node.verify(token(device).as_bytes()).await {
+            Ok(_) => {
+                let by = By::Application;
+                node.logout_all(&user, EndReason::Everywhere, by).await.map(|_| Answered::Well)
+            }
+            Err(denied) => Err(denied),
+        },
+    };
+    tokio::task::yield_now().await;
+    match answered {
+        Ok(answered) => answered,
+        Err(AuthError::Denied(_)) => Answered::Denied,
+        Err(error) => panic!("the store is well: {error}"),
+    }
 }
 
 /// How many calls were stale.

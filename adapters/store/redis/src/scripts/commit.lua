@@ -1,4 +1,4 @@
--- Every change of the store: if all that was read is still so, all of it is written, or nothing.
+-- A change of one user's, or of everybody: if all that was read is still so, all of it is written, or nothing.
 -- What is written was decided by the caller.
 -- KEYS: store, epoch, sessions, due, stamped, journal, history, and a key that never exists.
 --   On a cluster a user's change is given no store (it is in another slot): a key that never exists,
@@ -45,13 +45,7 @@ for at = puts, last_put, 3 do
   redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1])
   last = math.max(last, tonumber(ARGV[at + 2]))
 end
-if last > 0 then
-  -- The last of a user's sessions takes the key along. A second more: the row itself says when.
-  local left = math.ceil((last - now) / 1000) + 1000
-  if redis.call('PTTL', KEYS[3]) < left then
-    redis.call('PEXPIRE', KEYS[3], string.format('%.0f', left))
-  end
-end
+if last > 0 then keep(KEYS[3], last, now) end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'global_epoch', ARGV[8]) end
 if ARGV[9] ~= '' then redis.call('SET', KEYS[2], ARGV[9]) end
 

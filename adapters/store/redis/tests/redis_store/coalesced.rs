@@ -18,13 +18,13 @@ fn ask(store: &RedisStore, row: &SessionRow) -> JoinHandle<Answer> {
 }
 
 /// How many calls of scripts the server has had.
-fn calls(server: &Server) -> usize {
+pub(crate) fn calls(server: &Server) -> usize {
     let told: String = server.ask("INFO commandstats");
     let calls = told.split("cmdstat_evalsha:calls=").nth(1).unwrap();
     calls.split(',').next().unwrap().parse().unwrap()
 }
 
-async fn sessions(store: &RedisStore, count: usize) -> Vec<SessionRow> {
+pub(crate) async fn sessions(store: &RedisStore, count: usize) -> Vec<SessionRow> {
     let mut rows = Vec::new();
     for number in 0..count {
         rows.push(sign_in(store, &user(&format!("user-{number}"))).await);

@@ -7,7 +7,7 @@ use logout_all::{
     store::{NewSession, Scope, Touch},
 };
 
-use crate::{end, login_of, server::Server, sign_in, stored, user};
+use crate::{end, login_of, server::Server, sign_in, stored, touch_of, user};
 
 /// "Times to live set": the last session of a user takes the key along; an epoch has none.
 #[tokio::test]
@@ -47,15 +47,8 @@ async fn the_longest_session_of_a_user_decides() {
     let brief = Limits { idle: Duration::from_mins(1), ..login.limits };
     stored(store.insert(&NewSession { limits: brief, ..login }).await.unwrap());
     assert_eq!(days(server.ask("PTTL logout-all:{ada}:sessions")), 14);
-    let touch = Touch {
-        user: ada.clone(),
-        guid: long.guid,
-        ref_tok_id: long.ref_tok_id,
-        seen_at: long.last_seen_at,
-        extension: Some(long.expires_at + Duration::from_hours(24)),
-        user_agent: None,
-        confirm: logout_all::store::Confirm::Yes,
-    };
+    let extension = Some(long.expires_at + Duration::from_hours(24));
+    let touch = Touch { extension, ..touch_of(&long) };
     store.touch(&[touch]).await.unwrap();
     assert_eq!(days(server.ask("PTTL logout-all:{ada}:sessions")), 15);
 }

@@ -24,6 +24,7 @@ mod proxy;
 mod replicas;
 mod server;
 mod sweeping;
+mod touching;
 
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ use logout_all::{
     By, DeviceLimit, EndReason, Ended, Guid, Limits, Persistence, RefTokId, SessionRow,
     SessionStore, StoreError, UserId,
     scheme::TokenTimes,
-    store::{Ending, Inserted, NewSession, Rotation, Scope},
+    store::{Confirm, Ending, Inserted, NewSession, Rotation, Scope, Touch},
 };
 use logout_all_redis::RedisStore;
 
@@ -84,6 +85,19 @@ pub(crate) async fn end(
 ) -> Result<Ended, StoreError> {
     let (reason, by) = (EndReason::Operator, By::Application);
     store.end(&Ending { user: user.clone(), scope, reason, by }).await
+}
+
+/// The first sight of the row's token.
+pub(crate) fn touch_of(row: &SessionRow) -> Touch {
+    Touch {
+        user: row.user.clone(),
+        guid: row.guid,
+        ref_tok_id: row.ref_tok_id,
+        seen_at: row.last_seen_at,
+        extension: None,
+        user_agent: None,
+        confirm: Confirm::Yes,
+    }
 }
 
 pub(crate) fn rotation(row: &SessionRow) -> Rotation {

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use logout_all::{
-    By, EndReason, SessionRow, SessionStore, UserId,
-    store::{Confirm, Scope, Touch},
-};
+use logout_all::{By, EndReason, SessionRow, SessionStore, UserId, store::Scope};
 use logout_all_redis::RedisStore;
 use tokio::time::timeout;
 
-use crate::{cluster::Cluster, end, lives, rotation, server::Server, sign_in, user};
+use crate::{cluster::Cluster, end, lives, rotation, server::Server, sign_in, touch_of, user};
 
 /// As the README has them.
 const COMMANDS: &str = "+eval +evalsha +info +time +get +set +del +hget +hset +hdel +hlen +hmget \
@@ -94,16 +91,7 @@ async fn every_verb_works_with_the_permissions_of_the_page_on_a_cluster() {
 /// Uses each of them once, and a session that has ended.
 async fn every_verb(store: &RedisStore, ada: &UserId) -> SessionRow {
     let row = sign_in(store, ada).await;
-    let touch = Touch {
-        user: ada.clone(),
-        guid: row.guid,
-        ref_tok_id: row.ref_tok_id,
-        seen_at: row.last_seen_at,
-        extension: None,
-        user_agent: None,
-        confirm: Confirm::Yes,
-    };
-    store.touch(&[touch]).await.unwrap();
+    store.touch(&[touch_of(&row)]).await.unwrap();
     store.rotate(&rotation(&row)).await.unwrap();
     store.relabel(ada, row.guid, None).await.unwrap();
     assert_eq!(store.devices(ada).await.unwrap().rows.len(), 1);

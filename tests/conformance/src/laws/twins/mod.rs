@@ -22,8 +22,8 @@ use std::{
 
 use libtest_mimic::Trial;
 use logout_all::{
-    By, Clock, EndReason, Ended, Guid, JournalEntry, Label, MemoryStore, SessionRow, SessionStore,
-    Snapshot, StoreError, UserData, UserId, UserState,
+    By, Clock, EndReason, Ended, Guid, JournalEntry, Label, MemoryStore, RefTokId, SessionRow,
+    SessionStore, Snapshot, StoreError, UserData, UserId, UserState,
     store::{
         DeviceRows, Ending, Inserted, JournalOrder, JournalPage, Lease, NewSession, Polled, Remint,
         Rotation, StoreInfo, Swap, Swept, TicketEpochs, Touch,
@@ -187,7 +187,7 @@ impl SessionStore for Under {
     async fn remint(&self, remint: &Remint) -> Result<Swap, StoreError> {
         self.good().remint(remint).await
     }
-    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         self.good().touch(touches).await
     }
     async fn relabel(
@@ -292,7 +292,7 @@ twin! {
     lookup(user: &UserId, guid: Guid) -> Snapshot;
     rotate(rotation: &Rotation) -> Swap;
     remint(remint: &Remint) -> Swap;
-    touch(touches: &[Touch]) -> ();
+    touch(touches: &[Touch]) -> Vec<RefTokId>;
     relabel(user: &UserId, guid: Guid, label: Option<&Label>) -> Option<SessionRow>;
     devices(user: &UserId) -> DeviceRows;
     end(ending: &Ending) -> Ended;

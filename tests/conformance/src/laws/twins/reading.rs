@@ -7,7 +7,7 @@ use std::{
 };
 
 use logout_all::{
-    Guid, SessionRow, SessionStore, Snapshot, StoreError, UserId, UserState,
+    Guid, RefTokId, SessionRow, SessionStore, Snapshot, StoreError, UserId, UserState,
     scheme::{from_micros, to_micros},
     store::{DeviceRows, Inserted, NewSession, Rotation, Swap, Touch},
 };
@@ -66,7 +66,7 @@ impl Twin for CutsTheUserAgent {
 pub(crate) struct ForgetsExtensions;
 
 impl Twin for ForgetsExtensions {
-    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         let cut = |touch: &Touch| Touch { extension: None, ..touch.clone() };
         under.touch(&touches.iter().map(cut).collect::<Vec<_>>()).await
     }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use logout_all::{
-    Guid, Label, SessionRow, SessionStore, StoreError, UserId,
+    Guid, Label, RefTokId, SessionRow, SessionStore, StoreError, UserId,
     store::{Confirm, Inserted, NewSession, Remint, RemintOf, Rotation, Swap, Touch},
 };
 
@@ -104,13 +104,13 @@ impl Twin for ChecksThenRecovers {
 pub(crate) struct TouchesAnyToken;
 
 impl Twin for TouchesAnyToken {
-    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         for touch in touches {
             if let Some(row) = under.load(&touch.user, touch.guid).await? {
                 under.touch(&[Touch { ref_tok_id: row.ref_tok_id, ..touch.clone() }]).await?;
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 
@@ -119,14 +119,14 @@ impl Twin for TouchesAnyToken {
 pub(crate) struct TouchesByUpsert;
 
 impl Twin for TouchesByUpsert {
-    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         for touch in touches {
             if let Some(row) = under.load(&touch.user, touch.guid).await? {
                 gap().await;
                 under.save(SessionRow { last_seen_at: touch.seen_at, ..row });
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 
@@ -135,7 +135,7 @@ impl Twin for TouchesByUpsert {
 pub(crate) struct TouchesTheDead;
 
 impl Twin for TouchesTheDead {
-    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         for touch in touches {
             let found = under.lookup(&touch.user, touch.guid).await?;
             if let Some(mut row) = found.row.filter(|row| row.ref_tok_id == touch.ref_tok_id) {
@@ -143,7 +143,7 @@ impl Twin for TouchesTheDead {
                 under.save(row);
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 
@@ -152,14 +152,14 @@ impl Twin for TouchesTheDead {
 pub(crate) struct TouchesBackwards;
 
 impl Twin for TouchesBackwards {
-    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         under.touch(touches).await?;
         for touch in touches {
             if let Some(row) = under.load(&touch.user, touch.guid).await? {
                 under.save(SessionRow { last_seen_at: touch.seen_at, ..row });
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 
@@ -168,14 +168,14 @@ impl Twin for TouchesBackwards {
 pub(crate) struct ConfirmsAnew;
 
 impl Twin for ConfirmsAnew {
-    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         under.touch(touches).await?;
         for touch in touches.iter().filter(|touch| touch.confirm == Confirm::Yes) {
             if let Some(row) = under.load(&touch.user, touch.guid).await? {
                 under.save(SessionRow { confirmed_at: Some(touch.seen_at), ..row });
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 
@@ -184,15 +184,31 @@ impl Twin for ConfirmsAnew {
 pub(crate) struct StopsAtTheFirstMisfit;
 
 impl Twin for StopsAtTheFirstMisfit {
-    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         for touch in touches {
             let loaded = under.load(&touch.user, touch.guid).await?;
             if loaded.is_none_or(|row| row.ref_tok_id != touch.ref_tok_id) {
-                return Ok(());
+                return Ok(Vec::new());
             }
             under.touch(std::slice::from_ref(touch)).await?;
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+}
+
+/// Has those tried again that no touch can reach.
+#[derive(Default)]
+pub(crate) struct PassesOverTheGone;
+
+impl Twin for PassesOverTheGone {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
+        let mut passed_over = under.touch(touches).await?;
+        for touch in touches {
+            if under.load(&touch.user, touch.guid).await?.is_none() {
+                passed_over.push(touch.ref_tok_id);
+            }
+        }
+        Ok(passed_over)
     }
 }
 
@@ -268,12 +284,12 @@ impl Twin for TouchesFromMemory {
         Ok(answer)
     }
 
-    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<(), StoreError> {
+    async fn touch(&self, under: &Under, touches: &[Touch]) -> Result<Vec<RefTokId>, StoreError> {
         for touch in touches {
             if let Some(row) = lock(&self.stored).get(&touch.guid).cloned() {
                 under.save(SessionRow { last_seen_at: touch.seen_at, ..row });
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
