@@ -30,23 +30,13 @@ pub(crate) const PAGE: &str = concat!(
      WHERE c.id = 1 ORDER BY j.seq"
 );
 
-/// A poll: what the server is, both lease lengths, the counter and entries, of one snapshot; one row
-/// at least. It needs nothing of its connection: neither a statement prepared earlier nor a setting.
-macro_rules! poll {
-    ($entries:literal) => {
-        concat!(
-            "SELECT pg_is_in_recovery(), m.lease_given_us, m.lease_waited_us, c.last_seq, j.* \
-             FROM {s}.meta AS m CROSS JOIN {s}.journal_counter AS c LEFT JOIN (SELECT ",
-            entry!(),
-            " FROM {s}.journal ",
-            $entries,
-            ") AS j ON true WHERE m.id = 1 AND c.id = 1 ORDER BY j.seq"
-        )
-    };
-}
-/// The entry that is known, if it is there, and those beyond it.
-pub(crate) const POLL_AFTER: &str = poll!("WHERE seq >= $1 ORDER BY seq LIMIT $2");
-pub(crate) const POLL_NEWEST: &str = poll!("ORDER BY seq DESC LIMIT 1");
+/// A poll (`V5__leases.sql`). It needs nothing of its connection: neither a statement prepared earlier
+/// nor a setting.
+pub(crate) const POLL: &str = concat!(
+    "SELECT pg_is_in_recovery(), given_us, waited_us, last, ",
+    entry!(),
+    " FROM {s}.poll($1, $2)"
+);
 
 /// Two walks down the index by user, each with its own limit, then a merge.
 pub(crate) const HISTORY: &str = concat!(
@@ -69,15 +59,10 @@ pub(crate) fn page<'a>(db: Db<'a>, (after, limit): &'a (u64, usize)) -> Work<'a,
 
 pub(crate) fn poll<'a>(db: Db<'a>, (after, limit): &'a (Option<u64>, usize)) -> Work<'a, Polled> {
     Box::pin(async move {
-        let rows = match after {
-            Some(seq) => {
-                let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
-                let most = rows_at_most(*limit).saturating_add(1);
-                let values: db::Typed<'_> = &[(&seq, Type::INT8), (&most, Type::INT8)];
-                db.client.query_typed(&db.sql.poll_after, values).await?
-            }
-            None => db.client.query_typed(&db.sql.poll_newest, &[]).await?,
-        };
+        let known = after.map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
+        let most = rows_at_most(*limit).saturating_add(1);
+        let values: db::Typed<'_> = &[(&known, Type::INT8), (&most, Type::INT8)];
+        let rows = db.client.query_typed(&db.sql.poll, values).await?;
         let mut entries = entries(&rows, 4)?;
         // Room was asked for the known entry; without it there may be one too many.
         if after.is_some() && entries.first().map(|entry| entry.seq) != *after {

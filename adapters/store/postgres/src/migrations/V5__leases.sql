@@ -79,6 +79,31 @@ LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
         (extract(epoch FROM waited) * 1000000)::bigint)
 $$;
 
+-- What a node that follows the journal asks, at one instant: both lease lengths, the number given out
+-- last, and entries: the one that is known, if it is there, and
+-- those beyond it; of somebody who knows none the newest alone. One row at least. A function, for its
+-- plans are kept by the connection that happens to carry it: a statement that may come over any
+-- connection of a pool would be planned anew each time, at twice the price. The settings leave one plan,
+-- whatever the statistics say of a journal that is young.
+CREATE FUNCTION poll(known bigint, how_many bigint)
+RETURNS TABLE (given_us bigint, waited_us bigint, last bigint,
+    seq bigint, entry_id uuid, user_id text, guid uuid, reason text, by_whom text, at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET jit = off AS $$
+BEGIN
+    RETURN QUERY
+    SELECT m.lease_given_us, m.lease_waited_us, c.last_seq,
+        j.seq, j.entry_id, j.user_id::text, j.guid, j.reason::text, j.by_whom::text, j.at
+    FROM meta AS m CROSS JOIN journal_counter AS c LEFT JOIN (
+        (SELECT k.* FROM journal AS k WHERE k.seq >= known ORDER BY k.seq LIMIT how_many)
+        UNION ALL
+        (SELECT n.* FROM journal AS n WHERE known IS NULL ORDER BY n.seq DESC LIMIT 1)
+    ) AS j ON true
+    WHERE m.id = 1 AND c.id = 1 ORDER BY j.seq;
+END
+$$;
+
 -- New functions can be executed by everybody in PostgreSQL. Not these.
 DO $$
 BEGIN
