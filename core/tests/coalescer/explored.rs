@@ -35,6 +35,9 @@ struct Scene {
 const ROOMY: Bounds = Bounds { waiting: 100, together: 100 };
 const USUAL: Scene = Scene { callers: 4, workers: 1, endings: 2, bounds: ROOMY, batches: 100 };
 
+/// How many schedules a scene is played by, each way.
+const SCHEDULES: usize = 3000;
+
 /// What became of the callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -83,14 +86,16 @@ fn a_twin_whose_callers_take_others_along_is_convicted() {
     convicted(nobody_is_refused::<TakesOthersAlong>, "refused though there was room");
 }
 
-fn convicted<T>(play: fn(Scene) -> T, of: &str)
-where
-    T: 'static,
-{
-    let explored = catch_unwind(AssertUnwindSafe(|| explore(USUAL, play)));
-    let Err(payload) = explored else { panic!("the broken twin passed") };
-    let told = payload.downcast_ref::<String>().cloned().unwrap_or_default();
-    assert!(told.contains(of), "convicted of something else: {told}");
+/// By each of the two ways of drawing schedules.
+fn convicted<T: 'static>(play: fn(Scene) -> T, of: &str) {
+    for way in [evenly, with_few_preemptions] {
+        // It ends with the first conviction; one of them is rare.
+        let play: Play = Arc::new(move || _ = play(USUAL));
+        let explored = catch_unwind(AssertUnwindSafe(|| way(play, SCHEDULES * 30)));
+        let Err(payload) = explored else { panic!("the broken twin passed") };
+        let told = payload.downcast_ref::<String>().cloned().unwrap_or_default();
+        assert!(told.contains(of), "convicted of something else: {told}");
+    }
 }
 
 /// Where there is room and somebody works: every caller who does not give up is answered.
@@ -100,15 +105,27 @@ fn nobody_is_refused<S: Subject>(scene: Scene) {
     assert!(!refused, "refused though there was room: {outcomes:?}");
 }
 
-/// Runs the scene under two ways of drawing schedules: evenly, and with few preemptions, which
-/// finds rarer orders.
+/// Runs the scene under two ways of drawing schedules: the second finds rarer orders.
 fn explore<T>(scene: Scene, play: impl Fn(Scene) -> T + Send + Sync + 'static) {
+    let play: Play = Arc::new(move || _ = play(scene));
+    evenly(Arc::clone(&play), SCHEDULES);
+    with_few_preemptions(play, SCHEDULES);
+}
+
+type Play = Arc<dyn Fn() + Send + Sync>;
+
+fn evenly(play: Play, schedules: usize) {
+    Runner::new(RandomScheduler::new(schedules), config()).run(move || play());
+}
+
+fn with_few_preemptions(play: Play, schedules: usize) {
+    Runner::new(PctScheduler::new(3, schedules), config()).run(move || play());
+}
+
+fn config() -> Config {
     let mut config = Config::new();
     config.failure_persistence = FailurePersistence::None;
-    let play = Arc::new(play);
-    let one = Arc::clone(&play);
-    Runner::new(RandomScheduler::new(3000), config.clone()).run(move || _ = one(scene));
-    Runner::new(PctScheduler::new(3, 3000), config).run(move || _ = play(scene));
+    config
 }
 
 fn play<S: Subject>(scene: Scene) -> Vec<Outcome> {
