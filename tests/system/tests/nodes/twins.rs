@@ -179,8 +179,11 @@ async fn one(nodes: &[Sessions; 3], recorder: &Recorder, round: usize) {
     recorder.record(0, &session, What::Login, start, Outcome::Accepted);
     let verify = async |node: usize| {
         let start = recorder.now();
-        let accepted = nodes[node].verify(token).await.is_ok();
-        let outcome = if accepted { Outcome::Accepted } else { Outcome::Denied };
+        let outcome = match nodes[node].verify(token).await {
+            Ok(_) => Outcome::Accepted,
+            Err(AuthError::Denied(_)) => Outcome::Denied,
+            Err(error) => panic!("the store is well: {error}"),
+        };
         recorder.record(node, &session, What::Verify, start, outcome);
     };
     // Until the node has a lease and knows the token.
