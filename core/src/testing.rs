@@ -55,9 +55,19 @@ impl TestSessions {
     pub async fn start_with(settings: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> Self {
         let clock = Clock::system();
         let store = MemoryStore::with_clock(clock.clone());
-        let builder = Sessions::builder(store.clone(), keys(), "https://test.example");
-        let built = settings(builder.danger_clock(clock.clone())).build().await;
-        Self { sessions: unwrapped(built), clock, store }
+        let sessions = node(&store, &clock, settings).await;
+        Self { sessions, clock, store }
+    }
+
+    /// Another node on the same store, with settings of its own.
+    ///
+    /// # Panics
+    /// As [`start_with`](Self::start_with).
+    pub async fn another(
+        &self,
+        settings: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
+    ) -> Sessions {
+        node(&self.store, &self.clock, settings).await
     }
 
     /// Signs a user in and gives the value of an `Authorization` header.
@@ -83,6 +93,15 @@ impl TestSessions {
     pub fn expire_tokens(&self) {
         self.clock.advance(self.sessions.policy().token_lifetime() + Duration::from_secs(1));
     }
+}
+
+async fn node(
+    store: &MemoryStore,
+    clock: &Clock,
+    settings: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
+) -> Sessions {
+    let builder = Sessions::builder(store.clone(), keys(), "https://test.example");
+    unwrapped(settings(builder.danger_clock(clock.clone())).build().await)
 }
 
 /// The key of tests: known to everybody, and accepted by no one else.

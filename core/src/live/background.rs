@@ -59,54 +59,38 @@ impl Background {
             tasks.push(runtime.spawn(Writer { line, touches, store, events }.run(stopped.clone())));
         }
         tasks.push({
-            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped.clone());
-            let sweeping = again_after_panics("the sweep", move || {
+            let (store, events) = (store.clone(), events.clone());
+            runtime.spawn(again_after_panics("the sweep", stopped.clone(), move || {
                 let (store, events) = (store.clone(), events.clone());
                 async move { sweep_at_intervals(&*store, &events).await }
-            });
-            runtime.spawn(async move {
-                tokio::select! {
-                    () = sweeping => {}
-                    _ = stopped.changed() => {}
-                }
-            })
+            }))
         });
         let open = Arc::new(Open::new(clock.clone(), follower.wanting().clone()));
         follower.tell(open.clone());
         follower.tell(Arc::new(Lag(clock)));
         tasks.push(runtime.spawn(keep(open.clone(), reader.clone(), stopped.clone())));
         tasks.push({
-            let (store, events, mut stopped) = (store.clone(), events.clone(), stopped.clone());
+            let (store, events) = (store.clone(), events.clone());
             let (follower, cache) = (follower.clone(), cache.clone());
-            let poller = Arc::new(Poller { follower, cache, store, events });
-            let polling = again_after_panics("following the journal", move || {
+            let poller = Arc::new(Poller::new(follower, cache, store, events));
+            runtime.spawn(again_after_panics("following the journal", stopped.clone(), move || {
                 let poller = poller.clone();
                 async move { poller.run().await }
-            });
-            runtime.spawn(async move {
-                tokio::select! {
-                    () = polling => {}
-                    _ = stopped.changed() => {}
-                }
-            })
+            }))
         });
         let tally = Arc::new(Tally::new());
         tasks.push({
             let (tally, touches, open) = (tally.clone(), touches.clone(), open.clone());
             let measured = Arc::new(Measured { tally, touches, open, cache });
-            let publishing = again_after_panics("a recorder of metrics", {
+            let publishing = again_after_panics("a recorder of metrics", stopped, {
                 let measured = measured.clone();
                 move || {
                     let measured = measured.clone();
                     async move { measured.publish_at_intervals().await }
                 }
             });
-            let mut stopped = stopped;
             runtime.spawn(async move {
-                tokio::select! {
-                    () = publishing => {}
-                    _ = stopped.changed() => {}
-                }
+                publishing.await;
                 // The last second too.
                 measured.publish();
             })

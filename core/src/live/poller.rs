@@ -1,7 +1,10 @@
 //! The task that polls the journal: four times a lease, when somebody says that there is news, and in
 //! strict mode only while something open wants it (`docs/consistency.md`, "Poll").
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     task::JoinSet,
@@ -39,10 +42,12 @@ pub(crate) trait Purges: Send + Sync {
 }
 
 pub(super) struct Poller {
-    pub(super) follower: Arc<Follower>,
-    pub(super) cache: Option<Arc<dyn Purges>>,
-    pub(super) store: Arc<dyn DynStore>,
-    pub(super) events: Events,
+    follower: Arc<Follower>,
+    cache: Option<Arc<dyn Purges>>,
+    store: Arc<dyn DynStore>,
+    events: Events,
+    /// What was told of the lease last: a panic begins everything anew but this.
+    told: Mutex<Hold>,
 }
 
 /// What one round knows.
@@ -51,12 +56,13 @@ struct Round {
     /// When to poll before the next tick, and when that was done last.
     early: Option<Instant>,
     last_early: Option<Instant>,
+    /// There was news, and too many polls under way to ask for it.
+    missed: bool,
     began: Instant,
     /// When the journal was last read.
     last_read: Instant,
     /// When its followers were told last that it cannot be, or it was read after that.
     last_told: Instant,
-    held: Hold,
     error: Option<StoreError>,
 }
 
@@ -71,6 +77,15 @@ enum Hold {
 }
 
 impl Poller {
+    pub(super) fn new(
+        follower: Arc<Follower>,
+        cache: Option<Arc<dyn Purges>>,
+        store: Arc<dyn DynStore>,
+        events: Events,
+    ) -> Self {
+        Self { follower, cache, store, events, told: Mutex::new(Hold::NotYet) }
+    }
+
     /// For ever; the caller drops the future to stop.
     pub(super) async fn run(&self) {
         loop {
@@ -119,7 +134,7 @@ impl Poller {
                 () = due(round.early) => {
                     round.early = None;
                     round.last_early = Some(Instant::now());
-                    self.send(&mut round);
+                    round.missed = !self.send(&mut round);
                 }
                 _ = purges.tick(), if self.cache.is_some() => {
                     self.cache.iter().for_each(|cache| cache.purge(Moment::now()));
@@ -129,40 +144,47 @@ impl Poller {
         }
     }
 
-    fn send(&self, round: &mut Round) {
+    /// Whether there was room for one more.
+    fn send(&self, round: &mut Round) -> bool {
         // A newcomer asks once: the answer is the beginning of all that follows.
         let most = if self.follower.knows_nothing() { 1 } else { UNDER_WAY };
         if round.under_way.len() >= most {
-            return;
+            return false;
         }
         let (follower, store) = (self.follower.clone(), self.store.clone());
         round.under_way.spawn(async move { poll(&follower, &*store).await });
+        true
     }
 
     /// Tells what became of the lease, and of the journal.
     fn look_around(&self, round: &mut Round) {
-        let runs = self.follower.held().runs_at(Moment::now());
-        match (round.held, runs) {
-            (Hold::NotYet, true) => round.held = Hold::Running,
-            (Hold::Running, false) => {
-                round.held = Hold::Lost;
-                self.events.tell(&Event::LeaseLost { error: round.error.clone() });
-            }
-            (Hold::Lost, true) => {
-                round.held = Hold::Running;
-                self.events.tell(&Event::LeaseBack);
-            }
-            // It never had one, and cannot get one: that is told once, too.
-            (Hold::NotYet, false) if !self.is_strict() && round.began.elapsed() >= UNREADABLE => {
-                round.held = Hold::Lost;
-                self.events.tell(&Event::LeaseLost { error: round.error.clone() });
-            }
-            (Hold::NotYet | Hold::Lost, false) | (Hold::Running, true) => {}
+        if let Some(event) = self.lease_news(round) {
+            self.events.tell(&event);
         }
         if round.last_told.elapsed() >= UNREADABLE {
             round.last_told = Instant::now();
             self.follower.unreadable(round.last_read.elapsed());
         }
+    }
+}
+
+impl Poller {
+    fn lease_news(&self, round: &Round) -> Option<Event> {
+        let runs = self.follower.held().runs_at(Moment::now());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = || Some(Event::LeaseLost { error: round.error.clone() });
+        let (now, news) = match (*told, runs) {
+            (Hold::NotYet, true) => (Hold::Running, None),
+            (Hold::Running, false) => (Hold::Lost, lost()),
+            (Hold::Lost, true) => (Hold::Running, Some(Event::LeaseBack)),
+            // It never had one, and cannot get one: that is told once, too.
+            (Hold::NotYet, false) if !self.is_strict() && round.began.elapsed() >= UNREADABLE => {
+                (Hold::Lost, lost())
+            }
+            (unchanged, _) => (unchanged, None),
+        };
+        *told = now;
+        news
     }
 }
 
@@ -173,15 +195,18 @@ impl Round {
             under_way: JoinSet::new(),
             early: None,
             last_early: None,
+            missed: false,
             began: now,
             last_read: now,
             last_told: now,
-            held: Hold::NotYet,
             error: None,
         }
     }
 
     fn came_back(&mut self, outcome: Outcome) {
+        if std::mem::take(&mut self.missed) {
+            self.poll_early();
+        }
         metrics::polled(outcome.as_ref().map_or("failed", |applied| applied.as_str()));
         match outcome {
             Ok(applied) => {

@@ -27,6 +27,9 @@ const GATHER: Duration = Duration::from_millis(200);
 /// The pause after a failure, more or less: nodes that lost one store do not come back in step.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How many rests a shutdown grants to whoever holds a row: 0.3 s at least.
+const RESTS: usize = 4;
+
 #[derive(Debug, Default)]
 pub(crate) struct Touches {
     waiting: Mutex<Waiting>,
@@ -101,14 +104,18 @@ impl Touches {
     }
 
     /// Writes down all that waits in that line, as at a shutdown, and takes nothing in any more.
-    /// Gives up at the first failure.
+    /// Gives up at the first failure, and on rows that somebody holds after a few rests.
     pub(super) async fn flush(&self, line: Line, store: &dyn DynStore, events: &Events) {
         self.lock().close();
+        let mut rests = 0;
         loop {
             match self.write_batch(line, store, events).await {
                 Wrote::More => {}
-                Wrote::Enough(rest) => tokio::time::sleep(rest).await,
-                Wrote::All | Wrote::Failed => return,
+                Wrote::Enough(rest) if rests < RESTS => {
+                    rests += 1;
+                    tokio::time::sleep(rest).await;
+                }
+                Wrote::All | Wrote::Failed | Wrote::Enough(_) => return,
             }
         }
     }
@@ -124,11 +131,11 @@ impl Touches {
             Taken::Nothing => return Wrote::All,
             Taken::Enough(rest) => return Wrote::Enough(rest),
         };
-        metrics::touching(line.as_str(), batch.len());
         let Ok(passed_over) = events.watch(Side::Writes, store.touch(&batch).await) else {
             self.lock().failed(line);
             return Wrote::Failed;
         };
+        metrics::touching(line.as_str(), batch.len().saturating_sub(passed_over.len()));
         let mut waiting = self.lock();
         match waiting.written(line, &passed_over) {
             Next::Arrival => {}

@@ -254,7 +254,7 @@ impl Sessions {
         if others.is_empty() {
             return others;
         }
-        let mut ended = Vec::new();
+        let (mut ended, mut committed) = (Vec::new(), false);
         for (user, guid) in others {
             let ending = Ending {
                 user: user.clone(),
@@ -263,12 +263,16 @@ impl Sessions {
                 by: By::Policy,
             };
             match self.commit(&ending).await {
-                Ok(outcome) if outcome.guids.is_empty() => {}
-                Ok(_) => ended.push((user, guid)),
+                Ok(outcome) => {
+                    committed = true;
+                    if !outcome.guids.is_empty() {
+                        ended.push((user, guid));
+                    }
+                }
                 Err(error) => tracing::warn!(%user, %guid, %error, "a replaced session lives on"),
             }
         }
-        if let Err(error) = self.settle().await {
+        if committed && let Err(error) = self.settle().await {
             tracing::warn!(%error, "a replaced session lives on for a lease");
         }
         ended

@@ -187,8 +187,10 @@ async fn a_panic_of_the_store_is_outlived() {
     node.door.store.announce_changed(&user("bob"), &By::Application).await.unwrap();
     node.until_strict(&token).await;
     let polls = node.door.polls();
+    node.until_told("LeaseLost").await;
     node.warm(&token).await;
     assert!(node.door.polls() > polls);
+    node.until_told("LeaseBack").await;
 }
 
 /// "strict-only installations never wait", and never poll.

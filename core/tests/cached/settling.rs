@@ -71,6 +71,7 @@ async fn several_tokens_of_one_browser_settle_once() {
     let reply = node.sessions.route(&request, "/session", nothing).await;
     assert_eq!(reply.status(), 204);
     assert_eq!(node.door.settled() - before, 1);
+    assert_eq!(node.door.committed_before_settling(), 3, "all of them are waited for");
     for token in &tokens {
         assert!(node.denied(token).await.is_some());
     }
@@ -86,6 +87,7 @@ async fn several_tokens_of_one_browser_settle_once() {
     let sign_in = node.sessions.sign_in(&request).unwrap().begin(Some("ada")).await.unwrap();
     assert_eq!(sign_in.finish(&()).await.unwrap().status(), 200);
     assert_eq!(node.door.settled() - before, 1, "of the two others; a user's own are not settled");
+    assert_eq!(node.door.committed_before_settling(), 5);
     for token in &tokens[1..] {
         assert!(node.denied(token).await.is_some());
     }

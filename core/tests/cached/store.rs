@@ -33,6 +33,9 @@ struct State {
     polls: AtomicU64,
     /// How often the lease length was read: once for each settling.
     leases: AtomicU64,
+    /// How many endings had been committed, and how many of them when it was read last.
+    ended: AtomicU64,
+    ended_when_read: AtomicU64,
     /// Nothing is answered.
     down: AtomicBool,
     /// Whoever waits for news panics, once.
@@ -85,6 +88,11 @@ impl Door {
     /// How many endings were settled.
     pub(crate) fn settled(&self) -> u64 {
         self.state.leases.load(Ordering::SeqCst)
+    }
+
+    /// How many endings were committed before the last settling began.
+    pub(crate) fn committed_before_settling(&self) -> u64 {
+        self.state.ended_when_read.load(Ordering::SeqCst)
     }
 
     /// The next that waits for news.
@@ -198,8 +206,16 @@ macro_rules! forwarded {
                 assert!(!panics, "the test has it panic");
                 self.store.woken()
             }
+            async fn end(&self, ending: &Ending) -> Result<Ended, StoreError> {
+                self.up()?;
+                let ended = self.store.end(ending).await;
+                self.state.ended.fetch_add(1, Ordering::SeqCst);
+                ended
+            }
             async fn lease(&self) -> Result<Lease, StoreError> {
                 self.state.leases.fetch_add(1, Ordering::SeqCst);
+                let ended = self.state.ended.load(Ordering::SeqCst);
+                self.state.ended_when_read.store(ended, Ordering::SeqCst);
                 self.up()?;
                 self.store.lease().await
             }
@@ -219,7 +235,6 @@ forwarded! {
     touch(touches: &[Touch]) -> Vec<RefTokId>;
     relabel(user: &UserId, guid: Guid, label: Option<&Label>) -> Option<SessionRow>;
     devices(user: &UserId) -> DeviceRows;
-    end(ending: &Ending) -> Ended;
     end_everyone(reason: EndReason, by: &By) -> ();
     announce_changed(user: &UserId, by: &By) -> ();
     journal(after: u64, limit: usize) -> JournalPage;

@@ -23,7 +23,8 @@ async fn a_websocket_closes_in_cached_mode_too() {
 }
 
 async fn a_websocket_closes_in(mode: Mode) {
-    let test = TestSessions::start_with(|builder| builder.mode(mode)).await;
+    let test = TestSessions::start_with(|builder| builder.mode(mode.clone())).await;
+    let other = test.another(|builder| builder.mode(mode)).await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let configure = example::application(&test.sessions);
@@ -31,6 +32,6 @@ async fn a_websocket_closes_in(mode: Mode) {
     let server = server.workers(1).listen(listener).unwrap().run();
     let handle = server.handle();
     tokio::spawn(server);
-    closes_with_its_session(address, &test).await.unwrap();
+    closes_with_its_session(address, &test, &other).await.unwrap();
     handle.stop(false).await;
 }

@@ -21,11 +21,12 @@ async fn a_websocket_closes_in_cached_mode_too() {
 }
 
 async fn a_websocket_closes_in(mode: Mode) {
-    let test = TestSessions::start_with(|builder| builder.mode(mode)).await;
+    let test = TestSessions::start_with(|builder| builder.mode(mode.clone())).await;
+    let other = test.another(|builder| builder.mode(mode)).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = example::application(&test.sessions);
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
-    closes_with_its_session(address, &test).await.unwrap();
+    closes_with_its_session(address, &test, &other).await.unwrap();
     server.abort();
 }

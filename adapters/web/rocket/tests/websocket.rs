@@ -22,8 +22,9 @@ async fn a_websocket_closes_in_cached_mode_too() {
 }
 
 async fn a_websocket_closes_in(mode: Mode) {
-    let test = TestSessions::start_with(|builder| builder.mode(mode)).await;
+    let test = TestSessions::start_with(|builder| builder.mode(mode.clone())).await;
+    let other = test.another(|builder| builder.mode(mode)).await;
     let server = Server::start(example::application(&test.sessions, config())).await;
-    closes_with_its_session(server.address(), &test).await.unwrap();
+    closes_with_its_session(server.address(), &test, &other).await.unwrap();
     server.end().await;
 }

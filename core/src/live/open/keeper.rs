@@ -19,20 +19,19 @@ const GLANCE: Duration = Duration::from_secs(1);
 
 /// Reads sessions when they are due until the node stops; then nobody follows any more, and
 /// whatever is open is told so.
-pub(crate) async fn keep(open: Arc<Open>, reader: Reader, mut stopped: watch::Receiver<()>) {
-    let reading = again_after_panics("reading open sessions", || {
+pub(crate) async fn keep(open: Arc<Open>, reader: Reader, stopped: watch::Receiver<()>) {
+    again_after_panics("reading open sessions", stopped, || {
         let (open, reader) = (open.clone(), reader.clone());
         async move {
+            // What was to be read when it panicked, too.
+            open.read_everything(None);
             loop {
                 read_due(&open, &reader).await;
                 rest(&open).await;
             }
         }
-    });
-    tokio::select! {
-        () = reading => {}
-        _ = stopped.changed() => {}
-    }
+    })
+    .await;
     open.close();
 }
 

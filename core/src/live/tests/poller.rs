@@ -47,12 +47,7 @@ async fn a_node_in_strict_mode_follows_while_somebody_wants_it() {
     let follower = Arc::new(Follower::new(Duration::ZERO, 10, held, marks));
     let told = Arc::new(Told::default());
     follower.tell(told.clone());
-    let poller = Poller {
-        follower: follower.clone(),
-        cache: None,
-        store: erase(store.clone()),
-        events: Events::default(),
-    };
+    let poller = Poller::new(follower.clone(), None, erase(store.clone()), Events::default());
     let polling = tokio::spawn(async move { poller.run().await });
     let ada = UserId::new("ada").unwrap();
     let change = async || store.announce_changed(&ada, &By::Application).await.unwrap();
@@ -91,12 +86,7 @@ async fn an_empty_journal_is_no_gap() {
     let follower = Arc::new(Follower::new(Duration::ZERO, 10, held, marks));
     let told = Arc::new(Told::default());
     follower.tell(told.clone());
-    let poller = Poller {
-        follower: follower.clone(),
-        cache: None,
-        store: erase(store.clone()),
-        events: Events::default(),
-    };
+    let poller = Poller::new(follower.clone(), None, erase(store.clone()), Events::default());
     let polling = tokio::spawn(async move { poller.run().await });
     let _wanted = follower.wanting().wanted();
     told.wait_for(&[None]).await;

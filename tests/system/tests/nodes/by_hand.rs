@@ -115,7 +115,12 @@ pub(crate) fn what_a_single_server_might_have_answered_is_linearizable() {
         exact(1, Asked::LogoutDevice(0), Well, 33, 34),
         exact(1, Asked::Renew(0), Denied, 35, 36),
         exact(2, Asked::Verify(1), Well, 35, 36),
-        exact(2, Asked::LogoutDevice(0), Denied, 37, 38),
+        exact(2, Asked::LogoutAll(0), Denied, 37, 38),
+    ]));
+    // The ends of two devices by one another, at once.
+    assert!(may_be([
+        exact(1, Asked::LogoutAll(0), Well, 20, 30),
+        exact(2, Asked::LogoutAll(1), Well, 21, 29),
     ]));
 }
 
@@ -132,6 +137,9 @@ pub(crate) fn what_no_single_server_would_have_answered_is_not() {
     // Nobody is denied without an end.
     assert!(!may_be([exact(2, Asked::Verify(0), Denied, 11, 12)]));
     assert!(!may_be([logout(), exact(2, Asked::Verify(1), Denied, 41, 42)]));
+    assert!(!may_be([logout(), exact(2, Asked::LogoutDevice(0), Denied, 41, 42)]));
+    // Whoever is signed out signs nobody out.
+    assert!(!may_be([logout(), exact(2, Asked::LogoutAll(0), Well, 41, 42)]));
     // Two renewals of one token have one successor.
     assert!(!may_be([
         exact(1, Asked::Renew(0), token("new"), 20, 30),

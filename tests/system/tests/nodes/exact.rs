@@ -15,7 +15,7 @@ pub(crate) type Device = usize;
 pub(crate) enum Asked {
     SignIn(Device),
     Verify(Device),
-    /// With the token of the sign-in.
+    /// With the token of the sign-in, or of a renewal.
     Renew(Device),
     LogoutDevice(Device),
     /// Asked for with the token of that device.
@@ -78,12 +78,9 @@ impl SequentialSpec for User {
 
     fn is_valid_step(&mut self, asked: &Asked, answered: &Answered) -> bool {
         match (asked, answered) {
-            // Another end of everything came between its two steps.
-            (Asked::SignIn(_), Answered::Denied) => true,
-            // It asks who it is first, and ends in a second step.
-            (Asked::LogoutDevice(device) | Asked::LogoutAll(device), Answered::Denied) => {
-                !self.live.contains_key(device)
-            }
+            // It asks who it is first, and ends in a second step: another end may come between.
+            // `asks_who_it_is` has the first.
+            (Asked::LogoutAll(device), Answered::Denied) => !self.live.contains_key(device),
             (Asked::Renew(device), Answered::Token(token)) => match self.live.get_mut(device) {
                 None => false,
                 Some(Some(renewed)) => renewed == token,
@@ -97,11 +94,30 @@ impl SequentialSpec for User {
     }
 }
 
+/// Whether no logout of everything was accepted that began after its own device's end had returned.
+fn asks_who_it_is(window: &[Call]) -> bool {
+    let well = |call: &&Call| call.answered == Answered::Well;
+    let ended = |device: Device, at: Duration| {
+        window.iter().filter(well).any(|call| match call.asked {
+            Asked::LogoutDevice(other) => other == device && call.end < at,
+            Asked::LogoutAll(_) => call.end < at,
+            Asked::SignIn(_) | Asked::Verify(_) | Asked::Renew(_) => false,
+        })
+    };
+    window.iter().filter(well).all(|call| match call.asked {
+        Asked::LogoutAll(device) => !ended(device, call.start),
+        _ => true,
+    })
+}
+
 /// Whether there is such an order.
 ///
 /// # Panics
 /// A client whose calls overlap: the recorder is wrong.
 pub(crate) fn is_linearizable(window: &[Call]) -> bool {
+    if !asks_who_it_is(window) {
+        return false;
+    }
     // What ends when another begins has not ended before it.
     let mut events: Vec<(Duration, bool, &Call)> = window
         .iter()

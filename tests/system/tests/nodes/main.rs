@@ -130,6 +130,7 @@ fn main() -> ExitCode {
         }
         trials.extend(cached![store:
             faults::a_node_that_was_stopped_lets_nobody_in,
+            faults::a_longer_lease_joins_and_is_lowered_again,
             begun::a_login_under_way_is_refused_or_over,
             networks::polls_are_delayed_lost_and_cut,
             networks::wake_ups_never_come,
@@ -138,7 +139,6 @@ fn main() -> ExitCode {
         if store == Store::Postgres {
             trials.extend(cached![store:
                 faults::a_row_deleted_by_hand_is_final_a_lease_later,
-                faults::a_longer_lease_joins_and_is_lowered_again,
                 networks::polls_are_moved_between_connections,
             ]);
         }
