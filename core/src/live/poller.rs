@@ -27,8 +27,7 @@ use crate::{
 const OPEN: Duration = Duration::from_millis(500);
 /// So many polls are under way at most: one that is lost does not hold up the next.
 const UNDER_WAY: usize = 4;
-/// Polls that did not wait for their tick are at least this far apart, however much news there is. The
-/// first of them waits for nothing.
+/// A poll that did not wait for its tick is at least this far from the one before.
 const APART: Duration = Duration::from_millis(10);
 /// As often whatever follows the journal is told to look for itself, while that cannot be read.
 const UNREADABLE: Duration = Duration::from_secs(5);
@@ -53,9 +52,9 @@ pub(super) struct Poller {
 /// What one round knows.
 struct Round {
     under_way: JoinSet<Outcome>,
-    /// When to poll before the next tick, and when that was done last.
+    /// When to poll before the next tick.
     early: Option<Instant>,
-    last_early: Option<Instant>,
+    last_sent: Option<Instant>,
     /// There was news, and too many polls under way to ask for it.
     missed: bool,
     began: Instant,
@@ -133,7 +132,6 @@ impl Poller {
                 }
                 () = due(round.early) => {
                     round.early = None;
-                    round.last_early = Some(Instant::now());
                     round.missed = !self.send(&mut round);
                 }
                 _ = purges.tick(), if self.cache.is_some() => {
@@ -151,6 +149,7 @@ impl Poller {
         if round.under_way.len() >= most {
             return false;
         }
+        round.last_sent = Some(Instant::now());
         let (follower, store) = (self.follower.clone(), self.store.clone());
         round.under_way.spawn(async move { poll(&follower, &*store).await });
         true
@@ -194,7 +193,7 @@ impl Round {
         Self {
             under_way: JoinSet::new(),
             early: None,
-            last_early: None,
+            last_sent: None,
             missed: false,
             began: now,
             last_read: now,
@@ -229,7 +228,7 @@ impl Round {
 
     fn poll_early(&mut self) {
         let now = Instant::now();
-        self.early.get_or_insert(self.last_early.map_or(now, |last| now.max(last + APART)));
+        self.early.get_or_insert(self.last_sent.map_or(now, |last| now.max(last + APART)));
     }
 }
 

@@ -20,11 +20,14 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// Reads sessions when they are due until the node stops; then nobody follows any more, and
 /// whatever is open is told so.
 pub(crate) async fn keep(open: Arc<Open>, reader: Reader, stopped: watch::Receiver<()>) {
+    let mut panicked = false;
     again_after_panics("reading open sessions", stopped, || {
         let (open, reader) = (open.clone(), reader.clone());
-        async move {
-            // What was to be read when it panicked, too.
+        if std::mem::replace(&mut panicked, true) {
+            // What was to be read by then, too.
             open.read_everything(None);
+        }
+        async move {
             loop {
                 read_due(&open, &reader).await;
                 rest(&open).await;
