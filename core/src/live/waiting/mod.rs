@@ -195,7 +195,8 @@ impl Waiting {
         let mut written = std::mem::take(&mut queue.in_flight);
         queue.in_flight =
             passed_over.iter().filter_map(|token| written.remove_entry(token)).collect();
-        let (some_are_held, all_are_held) = (!queue.in_flight.is_empty(), written.is_empty());
+        let some_are_held = !queue.in_flight.is_empty();
+        let most_are_held = queue.in_flight.len() > written.len();
         queue.put_back();
         if !closed {
             for (token, touch) in written {
@@ -209,8 +210,9 @@ impl Waiting {
         match queue.touches.len() {
             0 => Next::Arrival,
             _ if !some_are_held => Next::Batch,
-            // What was passed over holds up no others.
-            waiting if waiting >= BATCH && !all_are_held => Next::Batch,
+            // A few that were passed over hold up no others; where most are, nothing is asked for
+            // without a rest.
+            waiting if waiting >= BATCH && !most_are_held => Next::Batch,
             _ => {
                 let rest = queue.rest;
                 queue.rest = (rest * 2).min(RESTS[1]);

@@ -238,6 +238,10 @@ fn what_was_passed_over_holds_up_no_others() {
     let all: Vec<RefTokId> = waiting.confirmations.in_flight.keys().copied().collect();
     assert_eq!(all.len(), BATCH);
     assert!(matches!(waiting.written(Line::Confirmations, &all), Next::Rest(_)));
+    // Nor where one of a batch is free.
+    let batch = waiting.batch(Line::Confirmations);
+    let held: Vec<RefTokId> = batch[1..].iter().map(|touch| touch.ref_tok_id).collect();
+    assert!(matches!(waiting.written(Line::Confirmations, &held), Next::Rest(_)));
 }
 
 /// "dropped rather than growing without bound": in number, and in bytes.

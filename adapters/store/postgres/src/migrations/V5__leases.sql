@@ -80,9 +80,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 $$;
 
 -- What a node that follows the journal asks, at one instant: both lease lengths, the number given out
--- last, and entries: the one that is known, if it is there, and
--- those beyond it; of somebody who knows none the newest alone. One row at least. A function, for its
--- plans are kept by the connection that happens to carry it: a statement that may come over any
+-- last, and entries: the one that is known, if it is there, and those beyond it; of somebody who knows
+-- none the newest alone. One row at least. A function, for its plans are kept by the connection that happens to carry it: a statement that may come over any
 -- connection of a pool would be planned anew each time, at twice the price. The settings leave one plan,
 -- whatever the statistics say of a journal that is young.
 CREATE FUNCTION poll(known bigint, how_many bigint)
