@@ -135,19 +135,21 @@ impl Touches {
             self.lock().failed(line);
             return Wrote::Failed;
         };
-        metrics::touching(line.as_str(), batch.len().saturating_sub(passed_over.len()));
-        let mut waiting = self.lock();
-        match waiting.written(line, &passed_over) {
-            Next::Arrival => {}
-            Next::Batch => return Wrote::More,
-            Next::Rest(rest) => return Wrote::Enough(rest),
+        if batch.len() > passed_over.len() {
+            metrics::touching(line.as_str(), batch.len() - passed_over.len());
         }
+        let mut waiting = self.lock();
+        let wrote = match waiting.written(line, &passed_over, Instant::now()) {
+            Next::Batch => return Wrote::More,
+            Next::Arrival => Wrote::All,
+            Next::Rest(rest) => Wrote::Enough(rest),
+        };
         let forgotten = waiting.forgotten(line);
         drop(waiting);
         if forgotten > 0 {
             tracing::warn!(forgotten, "activity is written down again; so many sights are lost");
         }
-        Wrote::All
+        wrote
     }
 
     fn arrived(&self, line: Line) -> &Notify {

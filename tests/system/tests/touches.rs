@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use database::{Database, Gone};
 use keys::Prefix;
 use logout_all::{
-    ClientInfo, Clock, Guid, Keys, MemoryStore, SessionRow, SessionStore, Sessions, UserId,
+    AuthError, ClientInfo, Clock, Denied, Guid, Keys, MemoryStore, SessionRow, SessionStore, Sessions,
+    UserId,
 };
 use logout_all_conformance::counted::{Accesses, Counted, Failing, Verb};
 use logout_all_postgres::{PostgresStore, tokio_postgres::NoTls};
@@ -226,6 +227,75 @@ async fn a_held_row_is_confirmed_when_it_is_free() {
     assert!(took < Duration::from_secs(1), "{took:?}");
     let confirmed = node.row(&clients[0]).await.confirmed_at.unwrap();
     assert!(confirmed <= seen, "it counts from the first sight");
+}
+
+/// Thousands of held rows hold up no others, neither in life nor at a shutdown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_held_rows_hold_up_no_others() {
+    const HELD: u32 = 2500;
+    let _gone = Gone;
+    let (database, clock) = (Database::new().await.unwrap(), Clock::system());
+    let builder = PostgresStore::builder(database.config());
+    builder.migrate().await.unwrap();
+    let store = builder.danger_clock(clock.clone()).connect().await.unwrap();
+    let node = Node::start(store, clock).await;
+    let clients = node.clients(HELD).await;
+    let (mut sql, connection) = database.config().connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let tx = sql.transaction().await.unwrap();
+    tx.batch_execute("SELECT FROM logout_all.sessions FOR UPDATE").await.unwrap();
+    let free = node.clients(50).await;
+    node.verify(&clients).await;
+    for round in 0..5 {
+        let ten = &free[round * 10..][..10];
+        node.verify(ten).await;
+        let took = node.until(ten, |row| row.confirmed_at.is_some()).await;
+        println!("confirmed after {took:?}, beside {HELD} held rows");
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+    let row = node.row(&clients[0]).await;
+    assert_eq!(row.confirmed_at, None, "the others are held all the while");
+
+    node.clock.advance(Duration::from_mins(2));
+    let due = node.clock.now();
+    node.verify(&clients).await;
+    node.verify(&free).await;
+    let began = Instant::now();
+    node.sessions.shutdown().await;
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    for client in &free {
+        let row = node.row(client).await;
+        assert!(row.last_seen_at >= due, "{row:?}");
+    }
+}
+
+/// What waits for a held row is known to renewals on its node: the predecessor of a token that was
+/// seen is theft, and no answer that was lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn theft_is_noticed_while_the_row_was_held() {
+    let _gone = Gone;
+    let (database, clock) = (Database::new().await.unwrap(), Clock::system());
+    let builder = PostgresStore::builder(database.config());
+    builder.migrate().await.unwrap();
+    let store = builder.danger_clock(clock.clone()).connect().await.unwrap();
+    let node = Node::start(store, clock).await;
+    let client = &node.clients(1).await[0];
+    let stolen = client.token.as_bytes();
+    let renewed = node.sessions.renew(stolen, ClientInfo::default()).await.unwrap();
+    let successor = renewed.issued.token.expose().to_owned();
+    let (mut sql, connection) = database.config().connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let tx = sql.transaction().await.unwrap();
+    tx.batch_execute("SELECT FROM logout_all.sessions FOR UPDATE").await.unwrap();
+    node.sessions.verify(successor.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(node.row(client).await.confirmed_at, None, "the store passed it over");
+    node.clock.advance(Duration::from_mins(5));
+    tx.rollback().await.unwrap();
+    let denied = node.sessions.renew(stolen, ClientInfo::default()).await.unwrap_err();
+    assert!(matches!(denied, AuthError::Denied(Denied::SessionEnded)), "{denied:?}");
+    let denied = node.sessions.verify(successor.as_bytes()).await.unwrap_err();
+    assert!(matches!(denied, AuthError::Denied(Denied::SessionEnded)), "{denied:?}");
 }
 
 /// "flushed at shutdown": activity and confirmations, also what is on its way by then.

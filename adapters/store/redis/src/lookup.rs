@@ -30,16 +30,16 @@ pub(crate) struct Many {
 
 /// A session as it is stored.
 pub(crate) struct Stored {
-    /// Of its user; empty where there is none.
-    pub(crate) epoch: Vec<u8>,
+    /// Of its user, if there is one.
+    pub(crate) epoch: Option<Vec<u8>>,
     pub(crate) row: Option<Vec<u8>>,
 }
 
 impl Stored {
     pub(crate) fn epochs(&self, store: &Read) -> Result<Epochs, StoreError> {
-        let user = match self.epoch.as_slice() {
-            [] => 0,
-            digits => number(std::str::from_utf8(digits).unwrap_or_default())?,
+        let user = match &self.epoch {
+            None => 0,
+            Some(digits) => number(std::str::from_utf8(digits).unwrap_or_default())?,
         };
         Ok(Epochs { user, global: store.global })
     }
@@ -83,8 +83,7 @@ impl Shared {
         let now = self.instant(&mut values)?;
         let Some(store) = Self::store_read(&mut values)? else { return Ok(None) };
         self.global_epoch.fetch_max(store.global, Ordering::Relaxed);
-        let stored =
-            |epoch, row| Ok(Stored { epoch: text(epoch)?.unwrap_or_default(), row: text(row)? });
+        let stored = |epoch, row| Ok(Stored { epoch: text(epoch)?, row: text(row)? });
         let mut sessions = Vec::with_capacity(asked);
         for _ in 0..asked {
             let (Some(epoch), Some(row)) = (values.next(), values.next()) else {

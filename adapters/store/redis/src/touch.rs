@@ -43,7 +43,7 @@ pub(crate) async fn touch(store: Arc<Inner>, touches: Vec<Touch>) -> Result<(), 
             }
             Ok(())
         }
-        Layout::Cluster => each(&store, sessions).await,
+        Layout::Cluster => Ok(each(&store, sessions).await?),
     }
 }
 
@@ -74,7 +74,7 @@ async fn written(store: &Inner, sessions: Vec<Session>) -> Result<Vec<Session>, 
         let Ok(stored) = stored else { continue };
         let Some((before, after)) = decided(&session, &stored, &read, now) else { continue };
         let ((user, guid), _) = &session;
-        call.add(shared.keys.of_session(user), stored.epoch);
+        call.add(shared.keys.of_session(user), stored.epoch.unwrap_or_default());
         call.push(guid.to_string());
         call.push(stored.row);
         call.push(holds_until([&before]));
@@ -116,9 +116,9 @@ fn decided(
 async fn each(
     store: &Arc<Inner>,
     sessions: BTreeMap<LookupAsked, Vec<Touch>>,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     // Dropped half way, it stops the tasks that it began.
-    let mut tasks: JoinSet<Result<(), Fault>> = JoinSet::new();
+    let mut tasks: JoinSet<Result<(), StoreError>> = JoinSet::new();
     let mut outcome = Ok(());
     for ((user, guid), touches) in sessions {
         if tasks.len() == AT_ONCE {
@@ -128,7 +128,12 @@ async fn each(
         tasks.spawn(async move {
             let decide = |view: &_| renew::touch(view, &touches);
             let (whose, which) = (Whose::User(&user), Which::One(guid));
-            store.shared.change(&store.writes, whose, which, decide).await
+            let changed = store.shared.change(&store.writes, whose, which, decide).await;
+            match changed.map_err(Fault::told) {
+                // Told to whoever looks the session up.
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(()),
+                changed => changed,
+            }
         });
     }
     while !tasks.is_empty() {
@@ -137,13 +142,13 @@ async fn each(
     outcome
 }
 
-async fn joined(tasks: &mut JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
+async fn joined(tasks: &mut JoinSet<Result<(), StoreError>>) -> Result<(), StoreError> {
     match tasks.join_next().await {
         None => Ok(()),
         Some(Ok(outcome)) => outcome,
         Some(Err(error)) => {
             let message = "the task of a Redis operation was stopped";
-            Err(StoreError::new(StoreErrorKind::Stopped, message).with_cause(error).into())
+            Err(StoreError::new(StoreErrorKind::Stopped, message).with_cause(error))
         }
     }
 }

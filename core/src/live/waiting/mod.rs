@@ -25,6 +25,9 @@ const MOST_REMEMBERED: usize = 100_000;
 /// How long what was passed over rests before it is tried again: so long at first, and twice as long
 /// each time, up to the second. That is longer than a renewal holds a row, and short beside the second
 /// within which a confirmation reaches the store: what arrives meanwhile waits as long.
+///
+/// It rests apart from the others, which are taken first then; a quarter of a batch is for what has
+/// rested.
 const RESTS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(320)];
 /// How many entries of an order may be there for nothing, beside as many as there are touches.
 const PASSED_OVER: usize = 1000;
@@ -54,7 +57,7 @@ pub(super) enum Taken {
     /// These, in the order of their keys.
     Batch(Vec<Touch>),
     Nothing,
-    /// What waits, must wait so long: more could not be remembered.
+    /// What waits, must wait so long: more could not be remembered, or it rests.
     Enough(Duration),
 }
 
@@ -95,17 +98,31 @@ struct Queue {
     /// One entry at least for each of them. One that names none of them is passed over: its touch
     /// became a confirmation, or was taken at another.
     order: VecDeque<RefTokId>,
+    held: Held,
     /// Handed to the store and not answered yet: still what this node knows and the store may not.
     in_flight: HashMap<RefTokId, Touch>,
     bytes: usize,
     /// How many are handed over together. Less after a failure: what is too much for the store, or
     /// cannot be written at all, holds up the others no longer than it must.
     together: usize,
-    /// How long the next rest is, if something is passed over again.
-    rest: Duration,
     /// How many found no room.
     forgotten: u64,
     written: Written,
+}
+
+/// Which of the touches were passed over for a lock. Some may wait no more, for they were taken at
+/// another place.
+#[derive(Debug)]
+struct Held {
+    /// They rest until then.
+    resting: HashSet<RefTokId>,
+    until: Instant,
+    /// They have rested, and are tried again.
+    rested: Vec<RefTokId>,
+    /// Some of these are in the batch that is on its way.
+    trying: bool,
+    /// How long the next rest is.
+    rest: Duration,
 }
 
 /// What a node remembers of a touch.
@@ -174,51 +191,42 @@ impl Waiting {
         if room == 0 {
             return Taken::Enough(queue.written.full_for(now));
         }
-        let most = queue.together.min(room);
-        while queue.in_flight.len() < most {
-            let Some(token) = queue.order.pop_front() else { break };
-            if let Some(touch) = queue.remove(token) {
-                queue.in_flight.insert(token, touch);
-            }
+        queue.fill(queue.together.min(room), now);
+        if queue.in_flight.is_empty() {
+            return Taken::Enough(queue.held.until.saturating_duration_since(now));
         }
         let mut batch: Vec<Touch> = queue.in_flight.values().cloned().collect();
         batch.sort_by(|a, b| (&a.user, a.guid).cmp(&(&b.user, b.guid)));
         Taken::Batch(batch)
     }
 
-    /// What was in flight is written, but for the tokens whose rows somebody held: they wait again,
-    /// behind the others, and are as much this node's knowledge as before.
-    pub(super) fn written(&mut self, line: Line, passed_over: &[RefTokId]) -> Next {
+    /// What was in flight is written, but for the tokens whose rows somebody held: they rest, and are
+    /// as much this node's knowledge as before.
+    pub(super) fn written(&mut self, line: Line, passed_over: &[RefTokId], now: Instant) -> Next {
         let closed = self.closed;
         let queue = self.line(line);
         queue.together = (queue.together * 2).min(BATCH);
-        let mut written = std::mem::take(&mut queue.in_flight);
-        queue.in_flight =
-            passed_over.iter().filter_map(|token| written.remove_entry(token)).collect();
-        let some_are_held = !queue.in_flight.is_empty();
-        let most_are_held = queue.in_flight.len() > written.len();
-        queue.put_back();
-        if !closed {
-            for (token, touch) in written {
+        for token in passed_over {
+            if let Some(touch) = queue.in_flight.remove(token) {
+                queue.put(touch);
+                queue.held.push(*token, now);
+            }
+        }
+        for (token, touch) in std::mem::take(&mut queue.in_flight) {
+            if !closed {
                 let known = Known { seen_at: touch.seen_at, confirm: touch.confirm };
                 queue.written.newer.insert(token, known);
             }
         }
-        if !some_are_held {
-            queue.rest = RESTS[0];
+        if queue.touches.is_empty() {
+            queue.order.clear();
+            queue.held = Held::default();
+            return Next::Arrival;
         }
-        match queue.touches.len() {
-            0 => Next::Arrival,
-            _ if !some_are_held => Next::Batch,
-            // A few that were passed over hold up no others; where most are, nothing is asked for
-            // without a rest.
-            waiting if waiting >= BATCH && !most_are_held => Next::Batch,
-            _ => {
-                let rest = queue.rest;
-                queue.rest = (rest * 2).min(RESTS[1]);
-                Next::Rest(rest)
-            }
+        if queue.order.is_empty() && queue.held.rested.is_empty() {
+            return Next::Rest(queue.held.until.saturating_duration_since(now));
         }
+        Next::Batch
     }
 
     /// What was in flight is not written, or perhaps not: it waits again, behind the others.
@@ -289,10 +297,31 @@ impl Queue {
         true
     }
 
+    /// Takes up to so many in all: first what nobody held, and then what has rested by now, for which
+    /// a quarter is kept.
+    fn fill(&mut self, most: usize, now: Instant) {
+        self.held.wake(now);
+        self.held.trying = !self.held.rested.is_empty();
+        let kept = self.held.rested.len().min(most / 4);
+        while self.in_flight.len() < most - kept {
+            let Some(token) = self.order.pop_front() else { break };
+            self.take(token);
+        }
+        while self.in_flight.len() < most {
+            let Some(token) = self.held.rested.pop() else { break };
+            self.take(token);
+        }
+    }
+
+    fn take(&mut self, token: RefTokId) {
+        if let Some(touch) = self.remove(token) {
+            self.in_flight.insert(token, touch);
+        }
+    }
+
     fn push(&mut self, touch: Touch) {
-        self.bytes += weight(&touch);
         self.order.push_back(touch.ref_tok_id);
-        self.touches.insert(touch.ref_tok_id, touch);
+        self.put(touch);
         if self.order.len() > 2 * self.touches.len() + PASSED_OVER {
             self.compact();
         }
@@ -316,13 +345,55 @@ impl Queue {
         Some(touch)
     }
 
+    /// Makes it wait, with what came for the same token since it was taken.
+    fn put(&mut self, older: Touch) {
+        let token = older.ref_tok_id;
+        let touch = match self.remove(token) {
+            Some(newer) => merged(&older, newer),
+            None => older,
+        };
+        self.bytes += weight(&touch);
+        self.touches.insert(token, touch);
+    }
+
     fn put_back(&mut self) {
-        for (token, older) in std::mem::take(&mut self.in_flight) {
-            let touch = match self.remove(token) {
-                Some(newer) => merged(&older, newer),
-                None => older,
-            };
+        for (_, touch) in std::mem::take(&mut self.in_flight) {
             self.push(touch);
+        }
+    }
+}
+
+impl Held {
+    /// All rest together: from now where this is the first, or others are being tried again, which may
+    /// take several batches; else until those do that rest already.
+    fn push(&mut self, token: RefTokId, now: Instant) {
+        if self.resting.is_empty() || self.trying {
+            self.until = now + self.rest;
+        }
+        self.resting.insert(token);
+    }
+
+    /// Those that have rested go on; what is passed over again rests longer.
+    fn wake(&mut self, now: Instant) {
+        match (self.resting.is_empty(), self.rested.is_empty()) {
+            (true, true) => self.rest = RESTS[0],
+            (false, true) if self.until <= now => {
+                self.rested.extend(self.resting.drain());
+                self.rest = (self.rest * 2).min(RESTS[1]);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self {
+            resting: HashSet::new(),
+            until: Instant::now(),
+            rested: Vec::new(),
+            trying: false,
+            rest: RESTS[0],
         }
     }
 }
@@ -332,10 +403,10 @@ impl Default for Queue {
         Self {
             touches: HashMap::new(),
             order: VecDeque::new(),
+            held: Held::default(),
             in_flight: HashMap::new(),
             bytes: 0,
             together: BATCH,
-            rest: RESTS[0],
             forgotten: 0,
             written: Written::default(),
         }

@@ -4,6 +4,8 @@ use super::*;
 use crate::scheme::{Guid, UserId, from_micros};
 
 const EVERY: Duration = Duration::from_mins(1);
+/// Where it does not matter which.
+const LINE: Line = Line::Confirmations;
 const LINES: [Line; 2] = [Line::Confirmations, Line::Activity];
 
 fn touch(token: RefTokId, seen: u64, confirm: Confirm) -> Touch {
@@ -37,7 +39,7 @@ impl Waiting {
         for line in LINES {
             while self.left(line) > 0 {
                 written += self.batch(line).len();
-                self.written(line, &[]);
+                self.written(line, &[], Instant::now());
             }
         }
         written
@@ -82,7 +84,7 @@ fn what_is_on_its_way_is_not_queued_again() {
     waiting.failed(Line::Activity);
     let batch = waiting.batch(Line::Activity);
     assert_eq!(batch.iter().map(|touch| touch.seen_at).collect::<Vec<_>>(), [again(60).seen_at]);
-    waiting.written(Line::Activity, &[]);
+    waiting.written(Line::Activity, &[], Instant::now());
     assert_eq!(waiting.queue(again(60), EVERY), Queued::Known);
 }
 
@@ -101,7 +103,7 @@ fn a_token_is_confirmed_once() {
     let batch = waiting.batch(Line::Confirmations);
     assert_eq!(batch.iter().map(|touch| touch.confirm).collect::<Vec<_>>(), [Confirm::Yes]);
     sights(&mut waiting);
-    waiting.written(Line::Confirmations, &[]);
+    waiting.written(Line::Confirmations, &[], Instant::now());
     sights(&mut waiting);
     assert_eq!(waiting.write_all(), 0);
     // An activity that is written says nothing of the token's confirmation.
@@ -178,7 +180,7 @@ fn after_failures_less_goes_together_and_others_go_first() {
     assert_eq!(waiting.batch(Line::Activity).len(), 1);
     assert_eq!(waiting.left(Line::Activity), BATCH * 3, "and none is lost");
     for _ in 0..9 {
-        waiting.written(Line::Activity, &[]);
+        waiting.written(Line::Activity, &[], Instant::now());
         waiting.batch(Line::Activity);
     }
     assert_eq!(waiting.batch(Line::Activity).len(), BATCH);
@@ -188,13 +190,13 @@ fn after_failures_less_goes_together_and_others_go_first() {
 /// lost answer by it.
 #[test]
 fn what_was_passed_over_is_tried_again() {
-    let mut waiting = Waiting::default();
+    let (mut waiting, mut now) = (Waiting::default(), Instant::now());
     let (held, free) = (touch(random(), 1, Confirm::Yes), touch(random(), 1, Confirm::Yes));
     for touch in [&held, &free] {
         waiting.queue(touch.clone(), EVERY);
     }
-    assert_eq!(waiting.batch(Line::Confirmations).len(), 2);
-    let next = waiting.written(Line::Confirmations, &[held.ref_tok_id]);
+    assert_eq!(waiting.batch(LINE).len(), 2);
+    let next = waiting.written(LINE, &[held.ref_tok_id], now);
     assert_eq!(next, Next::Rest(RESTS[0]));
     assert_eq!(waiting.seen_here(held.ref_tok_id), Some(held.seen_at));
     assert_eq!(
@@ -203,45 +205,78 @@ fn what_was_passed_over_is_tried_again() {
         "as a part of the one that waits"
     );
     // The rests grow up to a bound, and are short again after a batch that nobody stood in the way of.
-    let mut rests = Vec::new();
+    let mut rests = vec![RESTS[0]];
     for _ in 0..8 {
-        assert_eq!(waiting.batch(Line::Confirmations), std::slice::from_ref(&held));
-        match waiting.written(Line::Confirmations, &[held.ref_tok_id]) {
+        let rest = *rests.last().unwrap();
+        let just_before = now + rest - Duration::from_millis(1);
+        assert_eq!(waiting.take(LINE, just_before), Taken::Enough(Duration::from_millis(1)));
+        now += rest;
+        assert_eq!(waiting.take(LINE, now), Taken::Batch(vec![held.clone()]));
+        match waiting.written(LINE, &[held.ref_tok_id], now) {
             Next::Rest(rest) => rests.push(rest),
             next => panic!("{next:?}"),
         }
     }
-    assert!(rests.is_sorted() && rests[7] == RESTS[1], "{rests:?}");
-    assert_eq!(waiting.batch(Line::Confirmations).len(), 1);
-    assert_eq!(waiting.written(Line::Confirmations, &[]), Next::Arrival);
+    assert!(rests.is_sorted() && rests[8] == RESTS[1], "{rests:?}");
+    now += RESTS[1];
+    assert_eq!(waiting.take(LINE, now), Taken::Batch(vec![held.clone()]));
+    assert_eq!(waiting.written(LINE, &[], now), Next::Arrival);
     assert_eq!(waiting.queue(held.clone(), EVERY), Queued::Known);
-    waiting.queue(free.clone(), EVERY);
-    waiting.queue(touch(random(), 1, Confirm::Yes), EVERY);
-    let batch = waiting.batch(Line::Confirmations);
-    let next = waiting.written(Line::Confirmations, &[batch[0].ref_tok_id]);
-    assert_eq!(next, Next::Rest(RESTS[0]));
+    let next = touch(random(), 1, Confirm::Yes);
+    waiting.queue(next.clone(), EVERY);
+    assert_eq!(waiting.take(LINE, now), Taken::Batch(vec![next.clone()]));
+    assert_eq!(waiting.written(LINE, &[next.ref_tok_id], now), Next::Rest(RESTS[0]));
 }
 
-/// Held rows hold up no others, of which there are many; nor are they asked for without a rest.
+/// Held rows hold up no others, however many there are of both; nor are they asked for without a rest.
 #[test]
 fn what_was_passed_over_holds_up_no_others() {
-    let mut waiting = Waiting::default();
-    for _ in 0..BATCH * 3 {
-        waiting.queue(touch(random(), 0, Confirm::Yes), EVERY);
+    let (mut waiting, mut now) = (Waiting::default(), Instant::now());
+    let held: HashSet<RefTokId> = (0..BATCH * 4).map(|_| random()).collect();
+    for token in &held {
+        waiting.queue(touch(*token, 0, Confirm::Yes), EVERY);
     }
-    let held: Vec<RefTokId> =
-        waiting.batch(Line::Confirmations)[..10].iter().map(|touch| touch.ref_tok_id).collect();
-    for _ in 0..2 {
-        assert_eq!(waiting.written(Line::Confirmations, &held), Next::Batch);
-        waiting.batch(Line::Confirmations);
+    // One batch, as a store does it; how many of it were held, and what is to be done then.
+    let mut write = |waiting: &mut Waiting, now| {
+        let Taken::Batch(batch) = waiting.take(LINE, now) else { panic!("something waits") };
+        let tokens = batch.iter().map(|touch| touch.ref_tok_id);
+        let passed_over: Vec<RefTokId> = tokens.filter(|token| held.contains(token)).collect();
+        let next = waiting.written(LINE, &passed_over, now);
+        (batch.len() - passed_over.len(), passed_over.len(), next)
+    };
+    for _ in 0..3 {
+        assert_eq!(write(&mut waiting, now), (0, BATCH, Next::Batch));
     }
-    let all: Vec<RefTokId> = waiting.confirmations.in_flight.keys().copied().collect();
-    assert_eq!(all.len(), BATCH);
-    assert!(matches!(waiting.written(Line::Confirmations, &all), Next::Rest(_)));
-    // Nor where one of a batch is free.
-    let batch = waiting.batch(Line::Confirmations);
-    let held: Vec<RefTokId> = batch[1..].iter().map(|touch| touch.ref_tok_id).collect();
-    assert!(matches!(waiting.written(Line::Confirmations, &held), Next::Rest(_)));
+    assert_eq!(write(&mut waiting, now), (0, BATCH, Next::Rest(RESTS[0])));
+
+    // What comes while they rest is alone in its batch, and all of them are tried after it, once.
+    let arrive = |waiting: &mut Waiting, count| {
+        for _ in 0..count {
+            waiting.queue(touch(random(), 0, Confirm::Yes), EVERY);
+        }
+    };
+    arrive(&mut waiting, 10);
+    let left = RESTS[0] - Duration::from_millis(1);
+    let (free, again, next) = write(&mut waiting, now + Duration::from_millis(1));
+    assert_eq!((free, again, next), (10, 0, Next::Rest(left)));
+    now += RESTS[0];
+    arrive(&mut waiting, BATCH * 2);
+    let (mut batches, mut tried) = (Vec::new(), 0);
+    loop {
+        // Each takes longer than a rest.
+        now += RESTS[1] * 2;
+        let (free, again, next) = write(&mut waiting, now);
+        batches.push(free);
+        tried += again;
+        if let Next::Rest(rest) = next {
+            assert!(rest >= RESTS[0], "{rest:?}");
+            break;
+        }
+        assert_eq!(next, Next::Batch);
+    }
+    assert_eq!(tried, held.len(), "each once");
+    assert_eq!(batches, [375, 375, 250, 0, 0, 0], "others first; a quarter is for what has rested");
+    assert_eq!(waiting.left(LINE), held.len(), "and none is lost");
 }
 
 /// "dropped rather than growing without bound": in number, and in bytes.
@@ -283,7 +318,7 @@ fn what_waits_is_bounded() {
         while waiting.left(line) > 0 {
             waiting.close();
             waiting.batch(line);
-            waiting.written(line, &[]);
+            waiting.written(line, &[], Instant::now());
         }
         assert_eq!(waiting.line(line).bytes, 0);
     }
@@ -345,7 +380,7 @@ fn no_more_is_written_than_can_be_remembered() {
             Taken::Enough(rest) => break rest,
             Taken::Nothing => panic!("something waits"),
         }
-        waiting.written(Line::Activity, &[]);
+        waiting.written(Line::Activity, &[], Instant::now());
         assert!(written <= MOST_REMEMBERED, "{written} are written, and more");
     };
     assert_eq!(written, MOST_REMEMBERED);
