@@ -2,7 +2,14 @@
 //!
 //! HTTP is hyper's. A process of its own, so that its work is not in any server's account.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use anyhow::{Context, bail, ensure};
 use async_trait::async_trait;
@@ -18,6 +25,10 @@ use rlt::{BenchSuite, IterInfo, IterReport, Status, cli::BenchCli};
 use tokio::net::TcpStream;
 
 use crate::world;
+
+/// How far it is from one who asks to the next: all over the list, and each once before any comes
+/// again, in the same order in each run.
+const STRIDE: usize = 7919;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -50,12 +61,14 @@ pub(crate) async fn load(arguments: Arguments) -> anyhow::Result<()> {
         values.iter().map(|text| HeaderValue::from_str(text)).collect();
     let values = values?;
     ensure!(!values.is_empty(), "nobody is there to ask");
+    ensure!(values.len() % STRIDE != 0, "{STRIDE} must not divide the number of those who ask");
     let asking = Asking {
         host: HeaderValue::from_str(&arguments.address)?,
         address: arguments.address,
         path: arguments.path,
         header,
         values,
+        asked: Arc::default(),
     };
     rlt::cli::run(arguments.bench, asking).await
 }
@@ -79,37 +92,37 @@ struct Asking {
     path: String,
     header: HeaderName,
     values: Arc<[HeaderValue]>,
-}
-
-/// One connection, and where it is in the list of values.
-struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
-    place: u32,
+    /// How many requests there were, of all connections.
+    asked: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl BenchSuite for Asking {
-    type WorkerState = Connection;
+    /// The connection.
+    type WorkerState = SendRequest<Empty<Bytes>>;
 
-    async fn state(&self, worker: u32) -> anyhow::Result<Connection> {
+    async fn state(&self, _: u32) -> anyhow::Result<Self::WorkerState> {
         let stream = TcpStream::connect(&self.address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Connection { sender, place: worker })
+        Ok(sender)
     }
 
-    async fn bench(&mut self, at: &mut Connection, _: &IterInfo) -> anyhow::Result<IterReport> {
-        // All over the list, the same in each run.
-        at.place = at.place.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let value = &self.values[(at.place >> 8) as usize % self.values.len()];
+    async fn bench(
+        &mut self,
+        sender: &mut Self::WorkerState,
+        _: &IterInfo,
+    ) -> anyhow::Result<IterReport> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let value = &self.values[asked.wrapping_mul(STRIDE) % self.values.len()];
         let request = Request::get(self.path.as_str())
             .header(HOST, &self.host)
             .header(&self.header, value)
             .body(Empty::new())?;
         let asked = Instant::now();
-        at.sender.ready().await?;
-        let response = at.sender.send_request(request).await?;
+        sender.ready().await?;
+        let response = sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         let duration = asked.elapsed();

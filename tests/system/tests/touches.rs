@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use database::{Database, Gone};
 use keys::Prefix;
 use logout_all::{
-    AuthError, ClientInfo, Clock, Denied, Guid, Keys, MemoryStore, SessionRow, SessionStore, Sessions,
-    UserId,
+    AuthError, ClientInfo, Clock, Denied, Guid, Keys, MemoryStore, SessionRow, SessionStore,
+    Sessions, UserId,
 };
 use logout_all_conformance::counted::{Accesses, Counted, Failing, Verb};
 use logout_all_postgres::{PostgresStore, tokio_postgres::NoTls};

@@ -1,6 +1,6 @@
 //! Processor time of processes on this machine, from `/proc`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use logout_all_postgres::tokio_postgres::Client;
@@ -23,6 +23,24 @@ impl Family {
             ticks += child.utime + child.stime;
         }
         Ok(Duration::from_secs(ticks) / u32::try_from(procfs::ticks_per_second())?)
+    }
+}
+
+/// Waits until they have next to nothing to do for so long, or for three seconds.
+pub(crate) async fn rest(families: &[Family], still: Duration) -> anyhow::Result<()> {
+    const LONGEST: Duration = Duration::from_secs(3);
+    let all = || families.iter().map(|family| family.time()).sum::<anyhow::Result<Duration>>();
+    let begun = Instant::now();
+    loop {
+        let before = all()?;
+        tokio::time::sleep(still).await;
+        let spent = all()?.saturating_sub(before);
+        // A tick, or a tenth of a processor: nodes with a cache poll all the while.
+        let little =
+            (still / 10).max(Duration::from_secs(1) / u32::try_from(procfs::ticks_per_second())?);
+        if spent <= little || begun.elapsed() > LONGEST {
+            return Ok(());
+        }
     }
 }
 

@@ -1,11 +1,6 @@
 //! Servers under load: the bare frameworks, what others do, and this library over each store.
 
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -15,30 +10,29 @@ use super::{
     cpu::{self, Family},
     fill::{self, Database},
     peers,
-    server::{Server, Turn, Who, load},
+    server::{Server, Turn, Until, Who, load},
     turns::Rounds,
 };
 use crate::{
     report::{Row, Target},
     serve::{Framework, What},
+    world,
 };
 
 /// Connections for the comparison with everything.
 const USUAL: u32 = 64;
 /// And for some of them again.
 const MANY: u32 = 256;
-/// How long, in seconds, a server of ours is asked before its turn: each session in use once.
-const WARMING: f64 = 0.6;
-/// And how long it then rests: the sights of a whole minute are written down. A turn is too short to
-/// spread them, and they would be a tenth of its requests, and not the hundredth that they are in life.
-const SETTLED: Duration = Duration::from_millis(1200);
-/// How long that is good for: a minute's sights, and the entries of a cache, which last ten seconds.
-const WARM: [Duration; 2] = [Duration::from_secs(45), Duration::ZERO];
 /// What has this library in it, by its store or mode.
 const OURS: [&str; 5] = ["memory", "sqlite", "postgres", "cached", "redis"];
-/// How long everything rests before a bare framework's turn, against which all others of it are held: the
-/// turn before it was another's, whose store may be at work still.
-const BREATH: Duration = Duration::from_millis(500);
+/// So many servers are warmed one after another before their turns: not more than have them within a
+/// minute.
+const WARMED: usize = 8;
+/// How long nothing may be at work any more before a turn: what the one before it left to a store is
+/// not this one's.
+const STILL: Duration = Duration::from_millis(100);
+/// The same after servers were warmed: longer than activity gathers before it is written down.
+const SETTLED: Duration = Duration::from_millis(300);
 
 /// The variants of the peers' program, and what is behind each. actix-identity's documentation has two
 /// forms: with a deadline from the last visit, which writes in each request, and without one.
@@ -60,7 +54,6 @@ struct Contender {
     server: Server,
     who: Who,
     store: Option<Store>,
-    warmed: Cell<Option<Instant>>,
 }
 
 #[derive(Clone, Copy)]
@@ -147,17 +140,20 @@ async fn by_size(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         let database = Database::filled(bench, &format!("size_{size}"), *size).await?;
         let places = vec![format!("--postgres={}", database.url)];
         let server = Server::own(&["axum", "postgres"], &places).await?;
-        all.push(Contender::new(server, Who::Sessions(*size), None));
+        all.push(Contender { server, who: Who::Sessions(*size), store: Some(Store::Postgres) });
         databases.push(database);
     }
     let mut rates = vec![Rounds::default(); sizes.len()];
+    let servers = Servers { all, ..Servers::none(bench, &databases[0]).await? };
     for _ in 0..bench.plan.rounds {
+        let all: Vec<&Contender> = servers.all.iter().collect();
+        servers.warm(&all).await?;
         for (contender, rates) in all.iter().zip(&mut rates) {
-            contender.warm(USUAL).await?;
+            servers.rest(&[contender], STILL).await?;
             rates.push(contender.turn(USUAL, bench.plan.turn).await?.rate);
         }
     }
-    drop(all);
+    drop(servers);
     for database in databases {
         database.remove().await?;
     }
@@ -205,15 +201,19 @@ impl Servers {
                     "redis" => Some(Store::Redis),
                     _ => None,
                 };
-                all.push(Contender::new(server, Who::Sessions(sessions), store));
+                all.push(Contender { server, who: Who::Sessions(sessions), store });
             }
         }
         if let Some(program) = &bench.arguments.peers {
             all.extend(with_peers(bench, program, database, &places(0)).await?);
         }
+        Ok(Self { all, ..Self::none(bench, database).await? })
+    }
+
+    async fn none(bench: &Bench, database: &Database) -> anyhow::Result<Self> {
         let postgres = cpu::of_postgres(&bench.arguments.postgres, &database.sql).await?;
         let redis = cpu::of_redis(&bench.arguments.redis).await?;
-        Ok(Self { all, postgres, redis })
+        Ok(Self { all: Vec::new(), postgres, redis })
     }
 
     /// Lets those of these names take turns.
@@ -224,59 +224,89 @@ impl Servers {
         connections: u32,
     ) -> anyhow::Result<BTreeMap<String, Figures>> {
         let mut figures: BTreeMap<String, Figures> = BTreeMap::new();
+        let wanted: Vec<&Contender> =
+            self.all.iter().filter(|one| wanted(&one.server.name)).collect();
         for _ in 0..bench.plan.rounds {
-            for contender in self.all.iter().filter(|one| wanted(&one.server.name)) {
-                let family = contender.server.family()?;
-                let behind = contender.store.and_then(|store| match store {
-                    Store::Postgres => self.postgres,
-                    Store::Redis => self.redis,
-                });
-                let time = || {
-                    let behind = behind.map_or(Ok(Duration::ZERO), Family::time)?;
-                    anyhow::Ok((family.time()?, behind))
-                };
-                if ends(&contender.server.name, &["bare"]) {
-                    tokio::time::sleep(BREATH).await;
+            for some in wanted.chunks(WARMED) {
+                self.warm(some).await?;
+                for contender in some {
+                    // What a cache holds, it forgets after ten seconds.
+                    if ends(&contender.server.name, &["cached"]) {
+                        contender.walk().await?;
+                    }
+                    self.rest(&[contender], STILL).await?;
+                    let entry = figures.entry(contender.server.name.clone()).or_default();
+                    self.turn(contender, connections, bench.plan.turn, entry).await?;
                 }
-                contender.warm(connections).await?;
-                let before = time()?;
-                let turn = contender.turn(connections, bench.plan.turn).await?;
-                let after = time()?;
-                // The requests that warm it up are in the processor's account, too.
-                let answers = turn.answers + f64::from(connections) * 4.0;
-                let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / answers;
-                let entry = figures.entry(contender.server.name.clone()).or_default();
-                entry.rates.push(turn.rate);
-                entry.medians.push(turn.median * 1e6);
-                entry.p99s.push(turn.p99 * 1e3);
-                entry.own.push(micros(after.0.saturating_sub(before.0)));
-                entry.stores.push(micros(after.1.saturating_sub(before.1)));
             }
         }
         Ok(figures)
     }
+
+    /// Each active session is used once at those with this library in them, and what they then write
+    /// down is waited for: the sights of a whole minute. A turn is too short to spread them, and they
+    /// would be a tenth of its requests, and not the hundredth that they are in life.
+    async fn warm(&self, contenders: &[&Contender]) -> anyhow::Result<()> {
+        let ours = contenders.iter().filter(|one| ends(&one.server.name, &OURS));
+        let ours: Vec<&Contender> = ours.copied().collect();
+        for contender in &ours {
+            contender.walk().await?;
+        }
+        if ours.is_empty() { Ok(()) } else { self.rest(&ours, SETTLED).await }
+    }
+
+    /// Waits until these and all stores are at rest.
+    async fn rest(&self, contenders: &[&Contender], still: Duration) -> anyhow::Result<()> {
+        let mut families: Vec<Family> = [self.postgres, self.redis].into_iter().flatten().collect();
+        for contender in contenders {
+            families.push(contender.server.family()?);
+        }
+        cpu::rest(&families, still).await
+    }
+
+    async fn turn(
+        &self,
+        contender: &Contender,
+        connections: u32,
+        seconds: f64,
+        figures: &mut Figures,
+    ) -> anyhow::Result<()> {
+        let family = contender.server.family()?;
+        let behind = contender.store.and_then(|store| match store {
+            Store::Postgres => self.postgres,
+            Store::Redis => self.redis,
+        });
+        let time = || {
+            let behind = behind.map_or(Ok(Duration::ZERO), Family::time)?;
+            anyhow::Ok((family.time()?, behind))
+        };
+        let before = time()?;
+        let turn = contender.turn(connections, seconds).await?;
+        let after = time()?;
+        // The requests that warm it up are in the processor's account, too.
+        let answers = turn.answers + f64::from(connections) * 4.0;
+        let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / answers;
+        figures.rates.push(turn.rate);
+        figures.medians.push(turn.median * 1e6);
+        figures.p99s.push(turn.p99 * 1e3);
+        figures.own.push(micros(after.0.saturating_sub(before.0)));
+        figures.stores.push(micros(after.1.saturating_sub(before.1)));
+        Ok(())
+    }
 }
 
 impl Contender {
-    fn new(server: Server, who: Who, store: Option<Store>) -> Self {
-        Self { server, who, store, warmed: Cell::new(None) }
-    }
-
-    /// Before a turn of a server with this library in it.
-    async fn warm(&self, connections: u32) -> anyhow::Result<()> {
-        let name = &self.server.name;
-        let lasts = if ends(name, &["cached"]) { WARM[1] } else { WARM[0] };
-        let is_warm = self.warmed.get().is_some_and(|at| at.elapsed() < lasts);
-        if ends(name, &OURS) && !is_warm {
-            self.turn(connections, WARMING).await?;
-            tokio::time::sleep(SETTLED).await;
-            self.warmed.set(Some(Instant::now()));
-        }
-        Ok(())
-    }
-
     async fn turn(&self, connections: u32, seconds: f64) -> anyhow::Result<Turn> {
-        let turn = load(&self.server.address, &self.who, connections, seconds).await;
+        self.asked(connections, Until::Seconds(seconds)).await
+    }
+
+    /// Each of the active sessions is used once.
+    async fn walk(&self) -> anyhow::Result<()> {
+        self.asked(USUAL, Until::Requests(world::ACTIVE)).await.map(drop)
+    }
+
+    async fn asked(&self, connections: u32, until: Until) -> anyhow::Result<Turn> {
+        let turn = load(&self.server.address, &self.who, connections, until).await;
         turn.with_context(|| format!("{} was asked", self.server.name))
     }
 }
@@ -295,7 +325,7 @@ async fn with_peers(
         if variant == "axum-login-postgres" {
             peers::fill(database, bench.plan.sessions).await?;
         }
-        all.push(Contender::new(peer.server, Who::Cookies(peer.cookies), store));
+        all.push(Contender { server: peer.server, who: Who::Cookies(peer.cookies), store });
     }
     Ok(all)
 }

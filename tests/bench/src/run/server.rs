@@ -14,6 +14,8 @@ use super::cpu::Family;
 
 /// A store in memory is filled before the port opens.
 const START: Duration = Duration::from_mins(2);
+/// How much longer than it should a load may take.
+const SLACK: Duration = Duration::from_mins(1);
 
 /// Ends when this is dropped: its input is over then.
 pub(crate) struct Server {
@@ -61,6 +63,13 @@ pub(crate) enum Who {
     Cookies(PathBuf),
 }
 
+/// How long they ask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    Seconds(f64),
+    Requests(u32),
+}
+
 /// What one turn of load came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
@@ -72,12 +81,12 @@ pub(crate) struct Turn {
     pub(crate) p99: f64,
 }
 
-/// Asks a server for so many seconds over so many connections. Any answer but 200 is an error.
+/// Asks a server over so many connections. Any answer but 200 is an error.
 pub(crate) async fn load(
     address: &str,
     who: &Who,
     connections: u32,
-    seconds: f64,
+    until: Until,
 ) -> anyhow::Result<Turn> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["load", address]);
@@ -87,9 +96,17 @@ pub(crate) async fn load(
     };
     command.args(["--quiet", "--output", "json", "--concurrency", &connections.to_string()]);
     command.args(["--warmup", &(connections * 4).to_string()]);
-    command.args(["--duration", &format!("{}ms", seconds * 1000.0)]);
+    let limit = match until {
+        Until::Seconds(seconds) => {
+            command.args(["--duration", &format!("{}ms", seconds * 1000.0)]);
+            Duration::from_secs_f64(seconds) + SLACK
+        }
+        Until::Requests(count) => {
+            command.args(["--iterations", &count.to_string()]);
+            SLACK
+        }
+    };
     let done = command.kill_on_drop(true).output();
-    let limit = Duration::from_secs_f64(seconds) + Duration::from_mins(1);
     let output = timeout(limit, done).await.context("the load does not end")??;
     if !output.status.success() {
         bail!("the load failed: {}", String::from_utf8_lossy(&output.stderr));

@@ -8,10 +8,13 @@ use logout_all::SessionStore;
 use super::{
     Bench, Extent,
     fill::Database,
-    server::{Server, Who, load},
+    server::{Server, Until, Who, load},
     turns::Rounds,
 };
-use crate::report::{Row, Target};
+use crate::{
+    report::{Row, Target},
+    world,
+};
 
 /// As the library does it: it rests as long as a batch took, and so long at least.
 const BATCH: usize = 500;
@@ -38,6 +41,9 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let server = Server::own(&["axum", "postgres"], &places).await?;
     let who = Who::Sessions(plan.fewer);
     let store = database.store().await?;
+    // A minute's sights are written down before, and not beside.
+    load(&server.address, &who, 64, Until::Requests(world::ACTIVE)).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let (mut quiet, mut beside, mut swept) = Default::default();
     for _ in 0..plan.rounds {
         quiet_and_beside(&server, &who, plan.turn, &store, (&mut quiet, &mut beside, &mut swept))
@@ -57,7 +63,7 @@ async fn quiet_and_beside(
     store: &impl SessionStore,
     (quiet, beside, swept): (&mut Rounds, &mut Rounds, &mut Rounds),
 ) -> anyhow::Result<()> {
-    quiet.push(load(&server.address, who, 64, seconds).await?.p99 * 1e3);
+    quiet.push(load(&server.address, who, 64, Until::Seconds(seconds)).await?.p99 * 1e3);
     let mut gone = 0;
     let sweeping = async {
         loop {
@@ -67,7 +73,7 @@ async fn quiet_and_beside(
         }
     };
     let turn = tokio::select! {
-        turn = load(&server.address, who, 64, seconds) => turn?,
+        turn = load(&server.address, who, 64, Until::Seconds(seconds)) => turn?,
         failed = sweeping => return failed,
     };
     beside.push(turn.p99 * 1e3);
