@@ -252,8 +252,10 @@ async fn poll(follower: &Follower, store: &dyn DynStore) -> Outcome {
     let applied = within(limit, asked).await?;
     if matches!(applied, Applied::Empty | Applied::Unleased) {
         // It writes an entry to know, where there is none. The lengths are there already, unless the
-        // store lost them; the polls that are sent from now on are given them.
-        within(limit, store.raise_lease(follower.lease())).await?;
+        // store lost them; the polls that are sent from now on are given them. Where that fails, the next
+        // poll begins anew, and asks again.
+        let raised = within(limit, store.raise_lease(follower.lease())).await;
+        raised.inspect_err(|_| follower.forget())?;
     }
     Ok(applied)
 }

@@ -144,7 +144,9 @@ impl Touches {
             Next::Arrival => Wrote::All,
             Next::Rest(rest) => Wrote::Enough(rest),
         };
-        let forgotten = waiting.forgotten(line);
+        // Held rows may fill it still.
+        let relieved = waiting.left(line) < Waiting::MOST / 2;
+        let forgotten = if relieved { waiting.forgotten(line) } else { 0 };
         drop(waiting);
         if forgotten > 0 {
             tracing::warn!(forgotten, "activity is written down again; so many sights are lost");

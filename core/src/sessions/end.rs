@@ -142,7 +142,8 @@ impl Sessions {
     /// settles it. Call it after that transaction's commit; only then is the logout final.
     ///
     /// # Errors
-    /// [`AuthError::Store`]: settle again, with [`settled`](Self::settled).
+    /// [`AuthError::Store`]: settle again, with [`settled`](Self::settled), or after
+    /// [`Before::TokenIssued`] with [`user_changed`](Self::user_changed), which tells the other nodes.
     pub async fn committed(&self, pending: Pending) -> Result<Ended, AuthError> {
         let sessions = self.clone();
         self.whole(async move {
@@ -168,7 +169,8 @@ impl Sessions {
     /// Settles endings of that user by other means: plain SQL, a stored function. Call it after
     /// their commit.
     ///
-    /// It makes this node forget the user; others learn of it from the journal. In cached mode what
+    /// It makes this node forget the user, and read again what is open of the user; others learn of it
+    /// from the journal. In cached mode what
     /// writes no journal (an epoch moved by hand on SQLite, keys deleted on Redis) is final there only
     /// when what they know is too old, 10 s at most: use [`logout_all`](Self::logout_all).
     ///
@@ -177,6 +179,7 @@ impl Sessions {
     pub async fn settled(&self, user: &UserId) -> Result<(), AuthError> {
         tracing::debug!(%user, "settling an ending by other means");
         self.forget(user);
+        self.connections().changed(user);
         Ok(self.settle().await?)
     }
 

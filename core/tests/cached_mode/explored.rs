@@ -20,7 +20,9 @@ use shuttle::{
 use logout_all::JournalEntry;
 
 use crate::{
+    checker,
     follow::Follows,
+    history::{Outcome, Recorder, What},
     journal::{LEASE, Store},
     subject::{AGE, Broken, Node},
 };
@@ -143,9 +145,9 @@ fn explore(scene: Scene, times: usize) {
     Runner::new(PctScheduler::new(4, 8000 * times), config).run(move || play(scene));
 }
 
-/// What the logouts and changes have reported.
+/// What the calls and changes have reported.
 struct Reported {
-    ended: [AtomicBool; 2],
+    calls: Recorder,
     /// When each version of the data was replaced; 0: it was not.
     replaced: [AtomicU64; 8],
     over: AtomicBool,
@@ -156,10 +158,13 @@ fn play(scene: Scene) {
     let node = Arc::new(Node::new(scene.broken));
     node.follower.tell(Arc::new(InOrder(Mutex::new(0))));
     let reported = Arc::new(Reported {
-        ended: Default::default(),
+        calls: Recorder::new(),
         replaced: Default::default(),
         over: AtomicBool::new(false),
     });
+    for number in 0..2 {
+        reported.record(number, What::Login, reported.calls.now(), Outcome::Accepted);
+    }
     node.poll(&store);
     if scene.beginning == Beginning::Warm {
         node.verify(&store, 0);
@@ -207,20 +212,28 @@ fn play(scene: Scene) {
     for task in tasks {
         task.join().unwrap();
     }
+    let stale = checker::stale(&reported.calls.history());
+    assert!(stale.is_empty(), "a token that was logged out before was let in: {stale:?}");
+}
+
+impl Reported {
+    fn record(&self, number: usize, what: What, start: Duration, outcome: Outcome) {
+        let session = (number.to_string(), "the only device".to_owned());
+        self.calls.record(0, &session, what, start, outcome);
+    }
 }
 
 fn verify(store: &Store, node: &Node, reported: &Reported) {
     for _ in 0..6 {
         let number = usize::from(thread_rng().gen_bool(0.2));
-        let over = reported.ended[number].load(Ordering::SeqCst);
         let replaced = [0, 1, 2].map(|version| reported.replaced[version].load(Ordering::SeqCst));
-        let begun = store.now();
-        if let Some(version) = node.verify(store, number) {
-            assert!(!over, "a token that was logged out before was let in");
-            if number == 0 {
-                let at = replaced[usize::try_from(version).unwrap()];
-                assert!(at == 0 || begun < at + AGE, "too old an answer: {at}, and it is {begun}");
-            }
+        let (begun, start) = (store.now(), reported.calls.now());
+        let verified = node.verify(store, number);
+        let outcome = if verified.is_some() { Outcome::Accepted } else { Outcome::Denied };
+        reported.record(number, What::Verify, start, outcome);
+        if let (Some(version), 0) = (verified, number) {
+            let at = replaced[usize::try_from(version).unwrap()];
+            assert!(at == 0 || begun < at + AGE, "too old an answer: {at}, and it is {begun}");
         }
         yield_now();
     }
@@ -230,6 +243,7 @@ fn log_out(store: &Store, scene: Scene, reported: &Reported) {
     if scene.failover == Failover::Once {
         store.fail_over();
     }
+    let start = reported.calls.now();
     for number in scene.logouts {
         store.end(*number);
     }
@@ -242,7 +256,7 @@ fn log_out(store: &Store, scene: Scene, reported: &Reported) {
         yield_now();
     }
     for number in scene.logouts {
-        reported.ended[*number].store(true, Ordering::SeqCst);
+        reported.record(*number, What::LogoutAll, start, Outcome::Accepted);
     }
 }
 

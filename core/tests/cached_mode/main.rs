@@ -1,6 +1,7 @@
 //! A schedule explorer on what answers from memory: cache, fill, polls, lease and logout, in random
 //! schedules, with the promises that they have to keep in each. Twins that are broken in one thing
-//! must be convicted.
+//! must be convicted. That nothing is let in after a logout is found by the recorder and the checker that
+//! judge the histories of many nodes (`tests/system`, `nodes`).
 //!
 //! The files under test are compiled here once more, with the explorer's locks and counters in the
 //! place of the standard ones: so every step between two of them is a step that the explorer orders.
@@ -28,7 +29,13 @@ under_test! {
     "../../src/live/table.rs" table;
 }
 
+#[allow(dead_code, reason = "what is shared is used in part")]
+#[path = "../histories/checker.rs"]
+mod checker;
 mod explored;
+#[allow(dead_code, reason = "what is shared is used in part")]
+#[path = "../histories/history.rs"]
+mod history;
 mod journal;
 mod subject;
 

@@ -19,8 +19,7 @@ pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 /// As browsers send it: 112 characters.
 pub(crate) const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Edg/131.00";
 
-/// How many sessions are in use at a time, of all that there are. Each is seen before a turn,
-/// so that few of a minute's touches are part of what is measured (`run::http`).
+/// How many sessions are in use at a time, of all that there are.
 pub(crate) const ACTIVE: u32 = 10_000;
 
 /// The id of the user of that number.

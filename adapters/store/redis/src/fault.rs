@@ -5,6 +5,10 @@ use std::{error::Error, fmt};
 use logout_all::{StoreError, StoreErrorKind};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+/// What a key of the wrong type is told as.
+pub(crate) const HIDDEN: &str = "a key in the Redis store is of a type that no version of logout-all \
+                                 writes";
+
 /// A failure on the way through one verb.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
@@ -38,6 +42,9 @@ impl Fault {
                 unavailable,
                 "the Redis server takes no writes: it is a replica now?",
             )),
+            ErrorKind::Server(_) | ErrorKind::Extension if error.code() == Some("WRONGTYPE") => {
+                Self::Refused(told(StoreErrorKind::Corrupt, HIDDEN))
+            }
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 // The driver's own words: the servers have several.
                 let selects = error.to_string().contains("refused to switch database");

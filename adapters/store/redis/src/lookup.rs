@@ -10,7 +10,7 @@ use logout_all::{
 use redis::Value;
 
 use crate::{
-    fault::Fault,
+    fault::{Fault, HIDDEN},
     line::Line,
     row,
     script::{self, Call},
@@ -100,12 +100,6 @@ fn text(value: Value) -> Result<Option<Vec<u8>>, StoreError> {
     match value {
         Value::BulkString(text) => Ok(Some(text)),
         Value::Nil => Ok(None),
-        _ => Err(hidden()),
+        _ => Err(StoreError::new(StoreErrorKind::Corrupt, HIDDEN)),
     }
-}
-
-fn hidden() -> StoreError {
-    let message = "a key of the user in the Redis store is of a type that no version of logout-all \
-                   writes";
-    StoreError::new(StoreErrorKind::Corrupt, message)
 }

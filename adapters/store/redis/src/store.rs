@@ -280,7 +280,9 @@ impl SessionStore for RedisStore {
         self.run(|store| async move {
             let decide = |_: &_| end::announce_changed(&by);
             let whose = Whose::User(&user);
-            store.shared.change(&store.endings, whose, Which::Epochs, decide).await
+            let ((), held) =
+                store.shared.change_held(&store.endings, whose, Which::Epochs, decide).await?;
+            store.replicated(&held, whose).await
         })
         .await
     }

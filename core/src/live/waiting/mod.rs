@@ -23,12 +23,13 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 /// for itself, so that activity, of which there is much after an outage, holds up no confirmation.
 const MOST_REMEMBERED: usize = 100_000;
 /// How long what was passed over rests before it is tried again: so long at first, and twice as long
-/// each time, up to the second. That is longer than a renewal holds a row, and short beside the second
-/// within which a confirmation reaches the store: what arrives meanwhile waits as long.
+/// each time, up to the second, and no shorter than trying it took. That is longer than a renewal holds a
+/// row, and short beside the second within which a confirmation reaches the store: what arrives
+/// meanwhile waits as long, and may be passed over twice.
 ///
 /// It rests apart from the others, which are taken first then; a quarter of a batch is for what has
 /// rested.
-const RESTS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(320)];
+const RESTS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(160)];
 /// How many entries of an order may be there for nothing, beside as many as there are touches.
 const PASSED_OVER: usize = 1000;
 
@@ -121,6 +122,8 @@ struct Held {
     rested: Vec<RefTokId>,
     /// Some of these are in the batch that is on its way.
     trying: bool,
+    /// When these went on.
+    woken: Instant,
     /// How long the next rest is.
     rest: Duration,
 }
@@ -302,7 +305,7 @@ impl Queue {
     fn fill(&mut self, most: usize, now: Instant) {
         self.held.wake(now);
         self.held.trying = !self.held.rested.is_empty();
-        let kept = self.held.rested.len().min(most / 4);
+        let kept = self.held.rested.len().min((most / 4).max(usize::from(most > 1)));
         while self.in_flight.len() < most - kept {
             let Some(token) = self.order.pop_front() else { break };
             self.take(token);
@@ -367,7 +370,9 @@ impl Held {
     /// All rest together: from now where this is the first, or others are being tried again, which may
     /// take several batches; else until those do that rest already.
     fn push(&mut self, token: RefTokId, now: Instant) {
-        if self.resting.is_empty() || self.trying {
+        if self.trying {
+            self.until = now + self.rest.max(now.duration_since(self.woken));
+        } else if self.resting.is_empty() {
             self.until = now + self.rest;
         }
         self.resting.insert(token);
@@ -380,6 +385,7 @@ impl Held {
             (false, true) if self.until <= now => {
                 self.rested.extend(self.resting.drain());
                 self.rest = (self.rest * 2).min(RESTS[1]);
+                self.woken = now;
             }
             _ => {}
         }
@@ -393,6 +399,7 @@ impl Default for Held {
             until: Instant::now(),
             rested: Vec::new(),
             trying: false,
+            woken: Instant::now(),
             rest: RESTS[0],
         }
     }

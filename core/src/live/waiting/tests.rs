@@ -208,7 +208,7 @@ fn what_was_passed_over_is_tried_again() {
     let mut rests = vec![RESTS[0]];
     for _ in 0..8 {
         let rest = *rests.last().unwrap();
-        let just_before = now + rest - Duration::from_millis(1);
+        let just_before = now + rest.saturating_sub(Duration::from_millis(1));
         assert_eq!(waiting.take(LINE, just_before), Taken::Enough(Duration::from_millis(1)));
         now += rest;
         assert_eq!(waiting.take(LINE, now), Taken::Batch(vec![held.clone()]));
@@ -237,7 +237,7 @@ fn what_was_passed_over_holds_up_no_others() {
         waiting.queue(touch(*token, 0, Confirm::Yes), EVERY);
     }
     // One batch, as a store does it; how many of it were held, and what is to be done then.
-    let mut write = |waiting: &mut Waiting, now| {
+    let write = |waiting: &mut Waiting, now| {
         let Taken::Batch(batch) = waiting.take(LINE, now) else { panic!("something waits") };
         let tokens = batch.iter().map(|touch| touch.ref_tok_id);
         let passed_over: Vec<RefTokId> = tokens.filter(|token| held.contains(token)).collect();
@@ -256,7 +256,7 @@ fn what_was_passed_over_holds_up_no_others() {
         }
     };
     arrive(&mut waiting, 10);
-    let left = RESTS[0] - Duration::from_millis(1);
+    let left = RESTS[0].saturating_sub(Duration::from_millis(1));
     let (free, again, next) = write(&mut waiting, now + Duration::from_millis(1));
     assert_eq!((free, again, next), (10, 0, Next::Rest(left)));
     now += RESTS[0];

@@ -23,15 +23,10 @@ use crate::{
 const USUAL: u32 = 64;
 /// And for some of them again.
 const MANY: u32 = 256;
-/// What has this library in it, by its store or mode.
-const OURS: [&str; 5] = ["memory", "sqlite", "postgres", "cached", "redis"];
-/// So many servers are warmed one after another before their turns: not more than have them within a
-/// minute.
-const WARMED: usize = 8;
 /// How long nothing may be at work any more before a turn: what the one before it left to a store is
 /// not this one's.
 const STILL: Duration = Duration::from_millis(100);
-/// The same after servers were warmed: longer than activity gathers before it is written down.
+/// The same after all were warmed: longer than activity gathers before it is written down.
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// The variants of the peers' program, and what is behind each. actix-identity's documentation has two
@@ -80,6 +75,7 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
 
     println!("all servers at {USUAL} connections");
+    servers.warm().await?;
     let usual = servers.turns(bench, |_| true, USUAL).await?;
     rows.extend(at_usual(&usual));
 
@@ -145,10 +141,9 @@ async fn by_size(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     let mut rates = vec![Rounds::default(); sizes.len()];
     let servers = Servers { all, ..Servers::none(bench, &databases[0]).await? };
+    servers.warm().await?;
     for _ in 0..bench.plan.rounds {
-        let all: Vec<&Contender> = servers.all.iter().collect();
-        servers.warm(&all).await?;
-        for (contender, rates) in all.iter().zip(&mut rates) {
+        for (contender, rates) in servers.all.iter().zip(&mut rates) {
             servers.rest(&[contender], STILL).await?;
             rates.push(contender.turn(USUAL, bench.plan.turn).await?.rate);
         }
@@ -226,33 +221,29 @@ impl Servers {
         let mut figures: BTreeMap<String, Figures> = BTreeMap::new();
         let wanted: Vec<&Contender> =
             self.all.iter().filter(|one| wanted(&one.server.name)).collect();
+        let mut before: Option<&Contender> = None;
         for _ in 0..bench.plan.rounds {
-            for some in wanted.chunks(WARMED) {
-                self.warm(some).await?;
-                for contender in some {
-                    // What a cache holds, it forgets after ten seconds.
-                    if ends(&contender.server.name, &["cached"]) {
-                        contender.walk().await?;
-                    }
-                    self.rest(&[contender], STILL).await?;
-                    let entry = figures.entry(contender.server.name.clone()).or_default();
-                    self.turn(contender, connections, bench.plan.turn, entry).await?;
+            for contender in &wanted {
+                // What a cache holds, it forgets after ten seconds.
+                if ends(&contender.server.name, &["cached"]) {
+                    contender.walk().await?;
                 }
+                let at_work: Vec<&Contender> = before.into_iter().chain([*contender]).collect();
+                self.rest(&at_work, STILL).await?;
+                let entry = figures.entry(contender.server.name.clone()).or_default();
+                self.turn(contender, connections, bench.plan.turn, entry).await?;
+                before = Some(contender);
             }
         }
         Ok(figures)
     }
 
-    /// Each active session is used once at those with this library in them, and what they then write
-    /// down is waited for: the sights of a whole minute. A turn is too short to spread them, and they
-    /// would be a tenth of its requests, and not the hundredth that they are in life.
-    async fn warm(&self, contenders: &[&Contender]) -> anyhow::Result<()> {
-        let ours = contenders.iter().filter(|one| ends(&one.server.name, &OURS));
-        let ours: Vec<&Contender> = ours.copied().collect();
-        for contender in &ours {
+    /// Each active session is used once at each of them: tokens are confirmed, pages are in memory.
+    async fn warm(&self) -> anyhow::Result<()> {
+        for contender in &self.all {
             contender.walk().await?;
         }
-        if ours.is_empty() { Ok(()) } else { self.rest(&ours, SETTLED).await }
+        self.rest(&[], SETTLED).await
     }
 
     /// Waits until these and all stores are at rest.

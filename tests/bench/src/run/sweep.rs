@@ -41,9 +41,8 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let server = Server::own(&["axum", "postgres"], &places).await?;
     let who = Who::Sessions(plan.fewer);
     let store = database.store().await?;
-    // A minute's sights are written down before, and not beside.
+    // As warm as it is in the second round.
     load(&server.address, &who, 64, Until::Requests(world::ACTIVE)).await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
     let (mut quiet, mut beside, mut swept) = Default::default();
     for _ in 0..plan.rounds {
         quiet_and_beside(&server, &who, plan.turn, &store, (&mut quiet, &mut beside, &mut swept))

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use logout_all::{
-    DeviceLimit, Keys, Limits, MemoryStore, Mode, Persistence, SessionStore, Sessions, StoreError,
-    UserAgent, UserData, UserDirectory, UserId, UserState, Users,
+    DeviceLimit, Keys, Limits, MemoryStore, Mode, Persistence, SessionStore, Sessions,
+    SessionsBuilder, StoreError, UserAgent, UserData, UserDirectory, UserId, UserState, Users,
     store::{Inserted, NewSession},
 };
 use logout_all_postgres::PostgresStore;
@@ -64,14 +64,19 @@ pub(crate) async fn joined(
     store: impl SessionStore,
     mode: impl Into<Mode>,
 ) -> anyhow::Result<Sessions> {
-    let builder = Sessions::builder(store, Keys::hs256(world::SECRET)?, world::ISSUER);
-    Ok(builder.mode(mode).build().await?)
+    Ok(builder(store)?.mode(mode).build().await?)
 }
 
 /// Where the store has no users table, they come from memory: what is measured is the store.
 async fn sessions(store: impl SessionStore) -> anyhow::Result<Sessions> {
+    Ok(builder(store)?.users(Everybody).build().await?)
+}
+
+/// Last-seen times are an hour coarse, and in no turn: one is too short to spread a minute's, which
+/// would be a tenth of its requests and not the hundredth that they are in life.
+fn builder(store: impl SessionStore) -> anyhow::Result<SessionsBuilder> {
     let builder = Sessions::builder(store, Keys::hs256(world::SECRET)?, world::ISSUER);
-    Ok(builder.users(Everybody).build().await?)
+    Ok(builder.last_seen_granularity(Duration::from_hours(1)))
 }
 
 /// Every user is there, and is called after the id.

@@ -10,12 +10,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 #![allow(dead_code, reason = "what is shared is used in part")]
 
+#[path = "../../../../core/tests/histories/checker.rs"]
+mod checker;
 #[path = "../database/mod.rs"]
 mod database;
 #[path = "../../../../core/tests/cached/store.rs"]
 mod door;
 #[path = "../programs/endings.rs"]
 mod endings;
+#[path = "../../../../core/tests/histories/history.rs"]
+mod history;
 #[path = "../programs/home.rs"]
 mod home;
 #[path = "../keys/mod.rs"]
@@ -40,11 +44,9 @@ mod talk;
 mod begun;
 mod behind;
 mod by_hand;
-mod checker;
 mod client;
 mod exact;
 mod faults;
-mod history;
 mod load;
 mod networks;
 mod outage;

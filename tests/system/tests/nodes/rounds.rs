@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use logout_all_conformance::client::Request;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
@@ -32,6 +33,21 @@ pub(crate) async fn run(store: Store, mode: &str) {
     };
     let nodes = three(&home, options);
     over(&home, &nodes, mode, ROUNDS).await;
+    // Told once a second.
+    sleep(Duration::from_millis(1500)).await;
+    for node in &nodes {
+        let from_memory = answered_from_memory(node).await;
+        assert_eq!(from_memory > 0, mode == "cached", "{mode}: {from_memory} from memory");
+    }
+}
+
+/// How many verifications that node answered without the store.
+async fn answered_from_memory(node: &Program) -> u64 {
+    let request = Request::new("GET", "/metrics").header("X-Admin-Token", &node.admin_token);
+    let answer = node.send(request).await.to_text();
+    let name = r#"logout_all_verifications_total{outcome="accepted",source="cache"} "#;
+    let told = answer.lines().find_map(|line| line.strip_prefix(name));
+    told.map_or(0, |number| number.parse().expect("a count"))
 }
 
 /// Over these nodes, all of them well.

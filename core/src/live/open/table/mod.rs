@@ -228,7 +228,9 @@ impl Table {
 
     /// What is to be read now, and those of whom nothing was heard for too long.
     pub(super) fn take(&mut self, now: Ms) -> (Vec<Asked>, Vec<Teller>) {
-        if let Some((_, since)) = self.round_due.take_if(|(due, _)| *due <= now) {
+        // One that is under way reaches everybody first.
+        let free = self.round.is_none();
+        if let Some((_, since)) = self.round_due.take_if(|(due, _)| free && *due <= now) {
             self.begin_round(None, now);
             if let Some(round) = &mut self.round {
                 let earliest = round.silent_since.get_or_insert(since);
@@ -259,14 +261,16 @@ impl Table {
     fn plan_round(&mut self, now: Ms) {
         let Some(mut round) = self.round.take() else { return };
         let from = round.after.take().map_or(Unbounded, Excluded);
-        let mut last = None;
+        let (mut last, mut reached) = (None, 0);
         for (key, session) in self.sessions.range_mut((from, Unbounded)).take(BATCH) {
             session.why = round.why.or(session.why);
             session.is_silent(round.silent_since);
             plan(&mut self.agenda, key, session, now);
             last = Some(key.clone());
+            reached += 1;
         }
-        if last.is_some() {
+        // Less than a batch was the last one.
+        if reached == BATCH {
             round.after = last;
             self.round = Some(round);
         }

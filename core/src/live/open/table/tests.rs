@@ -1,5 +1,7 @@
 //! What is read when, who is told, who is counted.
 
+use std::collections::HashMap;
+
 use super::*;
 
 /// Keeps what a connection would be told.
@@ -103,6 +105,27 @@ fn everything_is_read_in_batches_and_from_the_beginning_again() {
     table.begin_round(Some(EndReason::Everyone), 5_201);
     let first = taken(&mut table, 5_201);
     assert_eq!((first[0].key.clone(), first[0].why), (all[0].clone(), Some(EndReason::Everyone)));
+}
+
+/// Where reading all takes longer than the turns are apart, as with a store that is slow, the last ones
+/// are reached as often as the first.
+#[test]
+fn a_reading_that_is_under_way_reaches_everybody() {
+    let mut table = Table::default();
+    let all: Vec<Key> = (0..1_200).map(|at| key(&format!("{at:04}"))).collect();
+    let _kept: Vec<_> = all.iter().map(|key| join(&mut table, key, Kind::Own, 0)).collect();
+    let mut read: HashMap<Key, usize> = HashMap::new();
+    // Three batches take 7.5 s.
+    for now in (0..60_000).step_by(2_500) {
+        table.begin_round_in_turn(now, now);
+        for asked in taken(&mut table, now) {
+            table.alive(&asked, 1, 1_000_000);
+            *read.entry(asked.key).or_default() += 1;
+        }
+    }
+    let read: Vec<usize> = all.iter().map(|key| read.get(key).copied().unwrap_or(0)).collect();
+    let (least, most) = (read.iter().min().unwrap(), read.iter().max().unwrap());
+    assert!(*least >= 5 && most - least <= 1, "{least} to {most} times");
 }
 
 /// Asked again and again from then on, and given up at the last; until when answers were waited for.
