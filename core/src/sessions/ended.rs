@@ -58,7 +58,9 @@ pub(crate) struct OpenStream(Place);
 impl Verified {
     /// Waits until this session ends, for whatever reason: logout by any route and on any node,
     /// eviction, reuse, a lock, expiry. For connections that stay open, which nothing verifies any
-    /// more; it asks the store nothing while it waits.
+    /// more; it asks the store nothing while it waits. (Of what was ended by hand and written into no
+    /// journal it learns when the session would have expired, or by
+    /// [`Sessions::settled`](crate::Sessions::settled).)
     ///
     /// On the node of the logout it completes before the logout returns (of `logout_everyone` a moment
     /// later), on others within half a second as a rule. When the store does not answer, it completes

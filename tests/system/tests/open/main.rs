@@ -59,6 +59,24 @@ over_each_store! {
     whoever_comes_back_is_not_meant,
 }
 
+/// By hand and without a journal: told on the node that is told of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_ended_by_hand_is_told_where_it_is_settled() {
+    let prefix = keys::Prefix::new().unwrap();
+    let nodes = nodes::over_redis(&prefix).await;
+    let (ada, bob) = (nodes.sign_in("ada").await, nodes.sign_in("bob").await);
+    let (mut of_ada, mut of_bob) = (nodes.open(&ada).await, nodes.open(&bob).await);
+    let client = redis::Client::open(prefix.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let key = format!("{}:{{ada}}:sessions", prefix.name());
+    let gone: i64 = redis::cmd("DEL").arg(key).query_async(&mut connection).await.unwrap();
+    assert_eq!(gone, 1);
+    assert!(stays(&mut of_ada).await, "nobody has said so");
+    nodes.b.settled(&ada.user).await.unwrap();
+    assert!(matches!(end(of_ada).await, SessionEnd::Ended(_)));
+    assert!(stays(&mut of_bob).await);
+}
+
 /// "logout by any route, eviction, reuse": each on A, and what is open on B learns of it; nobody else.
 async fn an_ending_on_another_node_is_told_with_its_reason<S: SessionStore>(nodes: Nodes<S>) {
     let Nodes { a, .. } = &nodes;
