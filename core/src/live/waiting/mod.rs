@@ -4,10 +4,14 @@
 //! A touch is of one token: one that arrives late, for a token that was replaced, must not take the
 //! place of its successor's. A refTokID is random and never used again, and so it is the whole key.
 
+mod held;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     time::{Duration, Instant, SystemTime},
 };
+
+use held::Held;
 
 use crate::{
     scheme::{RefTokId, UserAgent, elapsed},
@@ -22,14 +26,6 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 /// So many of a line within that time, and no more of it is written meanwhile: 20,000 a second. A line
 /// for itself, so that activity, of which there is much after an outage, holds up no confirmation.
 const MOST_REMEMBERED: usize = 100_000;
-/// How long what was passed over rests before it is tried again: so long at first, and twice as long
-/// each time, up to the second, and no shorter than trying it took. That is longer than a renewal holds a
-/// row, and short beside the second within which a confirmation reaches the store: what arrives
-/// meanwhile waits as long, and may be passed over twice.
-///
-/// It rests apart from the others, which are taken first then; a quarter of a batch is for what has
-/// rested.
-const RESTS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(160)];
 /// How many entries of an order may be there for nothing, beside as many as there are touches.
 const PASSED_OVER: usize = 1000;
 
@@ -111,23 +107,6 @@ struct Queue {
     written: Written,
 }
 
-/// Which of the touches were passed over for a lock. Some may wait no more, for they were taken at
-/// another place.
-#[derive(Debug)]
-struct Held {
-    /// They rest until then.
-    resting: HashSet<RefTokId>,
-    until: Instant,
-    /// They have rested, and are tried again.
-    rested: Vec<RefTokId>,
-    /// Some of these are in the batch that is on its way.
-    trying: bool,
-    /// When these went on.
-    woken: Instant,
-    /// How long the next rest is.
-    rest: Duration,
-}
-
 /// What a node remembers of a touch.
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -196,7 +175,7 @@ impl Waiting {
         }
         queue.fill(queue.together.min(room), now);
         if queue.in_flight.is_empty() {
-            return Taken::Enough(queue.held.until.saturating_duration_since(now));
+            return Taken::Enough(queue.held.rests_for(now).unwrap_or_default());
         }
         let mut batch: Vec<Touch> = queue.in_flight.values().cloned().collect();
         batch.sort_by(|a, b| (&a.user, a.guid).cmp(&(&b.user, b.guid)));
@@ -226,10 +205,10 @@ impl Waiting {
             queue.held = Held::default();
             return Next::Arrival;
         }
-        if queue.order.is_empty() && queue.held.rested.is_empty() {
-            return Next::Rest(queue.held.until.saturating_duration_since(now));
+        match queue.held.rests_for(now).filter(|_| queue.order.is_empty()) {
+            Some(rest) => Next::Rest(rest),
+            None => Next::Batch,
         }
-        Next::Batch
     }
 
     /// What was in flight is not written, or perhaps not: it waits again, behind the others.
@@ -303,15 +282,13 @@ impl Queue {
     /// Takes up to so many in all: first what nobody held, and then what has rested by now, for which
     /// a quarter is kept.
     fn fill(&mut self, most: usize, now: Instant) {
-        self.held.wake(now);
-        self.held.trying = !self.held.rested.is_empty();
-        let kept = self.held.rested.len().min((most / 4).max(usize::from(most > 1)));
+        let kept = self.held.rested(now).min((most / 4).max(usize::from(most > 1)));
         while self.in_flight.len() < most - kept {
             let Some(token) = self.order.pop_front() else { break };
             self.take(token);
         }
         while self.in_flight.len() < most {
-            let Some(token) = self.held.rested.pop() else { break };
+            let Some(token) = self.held.pop() else { break };
             self.take(token);
         }
     }
@@ -362,45 +339,6 @@ impl Queue {
     fn put_back(&mut self) {
         for (_, touch) in std::mem::take(&mut self.in_flight) {
             self.push(touch);
-        }
-    }
-}
-
-impl Held {
-    /// All rest together: from now where this is the first, or others are being tried again, which may
-    /// take several batches; else until those do that rest already.
-    fn push(&mut self, token: RefTokId, now: Instant) {
-        if self.trying {
-            self.until = now + self.rest.max(now.duration_since(self.woken));
-        } else if self.resting.is_empty() {
-            self.until = now + self.rest;
-        }
-        self.resting.insert(token);
-    }
-
-    /// Those that have rested go on; what is passed over again rests longer.
-    fn wake(&mut self, now: Instant) {
-        match (self.resting.is_empty(), self.rested.is_empty()) {
-            (true, true) => self.rest = RESTS[0],
-            (false, true) if self.until <= now => {
-                self.rested.extend(self.resting.drain());
-                self.rest = (self.rest * 2).min(RESTS[1]);
-                self.woken = now;
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Default for Held {
-    fn default() -> Self {
-        Self {
-            resting: HashSet::new(),
-            until: Instant::now(),
-            rested: Vec::new(),
-            trying: false,
-            woken: Instant::now(),
-            rest: RESTS[0],
         }
     }
 }

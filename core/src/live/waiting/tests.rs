@@ -1,6 +1,6 @@
 //! What waits: at most once, the oldest first, and no more than there is room for.
 
-use super::*;
+use super::{held::RESTS, *};
 use crate::scheme::{Guid, UserId, from_micros};
 
 const EVERY: Duration = Duration::from_mins(1);

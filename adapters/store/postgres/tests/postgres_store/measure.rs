@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use logout_all::{
-    By, EndReason, Guid, SessionStore, UserAgent,
+    By, EndReason, Guid, SessionRow, SessionStore, UserAgent,
     store::{Scope, Touch},
 };
 use logout_all_postgres::Users;
@@ -109,20 +109,27 @@ async fn a_verification_is_one_statement_and_no_write() {
         sign_in(&store, &user(42)).await
     };
     drop(sql);
+    // The server's own autovacuum, which may come between, counts too, but not each time.
     let mut counted = Vec::new();
-    for lookups in [1, 101] {
-        let before = counters(&database).await;
-        let store = database.builder().users(accounts()).connect().await.unwrap();
-        for _ in 0..lookups {
-            let found = store.lookup(&row.user, row.guid).await.unwrap();
-            assert!(found.row.is_some());
-        }
-        drop(store);
-        let after = counters(&database).await;
-        counted.push([after[0] - before[0], after[1] - before[1]]);
+    for _ in 0..3 {
+        let one = counted_of(&database, &row, 1).await;
+        let many = counted_of(&database, &row, 101).await;
+        counted.push((many[0] - one[0], one[1] + many[1]));
     }
-    assert_eq!(counted[1][0] - counted[0][0], 100, "transactions: {counted:?}");
-    assert_eq!([counted[0][1], counted[1][1]], [0, 0], "rows written: {counted:?}");
+    assert!(counted.contains(&(100, 0)), "transactions, and rows written: {counted:?}");
+}
+
+/// What the server counts of a store that opens and looks a session up so often.
+async fn counted_of(database: &Database, row: &SessionRow, lookups: usize) -> [i64; 2] {
+    let before = counters(database).await;
+    let store = database.builder().users(accounts()).connect().await.unwrap();
+    for _ in 0..lookups {
+        let found = store.lookup(&row.user, row.guid).await.unwrap();
+        assert!(found.row.is_some());
+    }
+    drop(store);
+    let after = counters(database).await;
+    [after[0] - before[0], after[1] - before[1]]
 }
 
 /// "A logout ends in time, however many devices there are": a join of the user's rows with themselves
