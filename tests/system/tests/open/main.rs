@@ -66,6 +66,8 @@ async fn what_was_ended_by_hand_is_told_where_it_is_settled() {
     let nodes = nodes::over_redis(&prefix).await;
     let (ada, bob) = (nodes.sign_in("ada").await, nodes.sign_in("bob").await);
     let (mut of_ada, mut of_bob) = (nodes.open(&ada).await, nodes.open(&bob).await);
+    // What has just been opened is read once more.
+    assert!(stays(&mut of_ada).await);
     let client = redis::Client::open(prefix.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}:{{ada}}:sessions", prefix.name());
