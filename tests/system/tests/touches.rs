@@ -43,11 +43,8 @@ macro_rules! over_each_store {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 let _gone = Gone;
-                let (database, clock) = (Database::new().await.unwrap(), Clock::system());
-                let builder = PostgresStore::builder(database.config());
-                builder.migrate().await.unwrap();
-                let store = builder.danger_clock(clock.clone()).connect().await.unwrap();
-                super::$name(Node::start(store, clock).await).await;
+                let database = Database::new().await.unwrap();
+                super::$name(over_postgres(&database).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,6 +71,13 @@ struct Node<S> {
     accesses: Accesses,
     store: S,
     clock: Clock,
+}
+
+async fn over_postgres(database: &Database) -> Node<PostgresStore> {
+    let clock = Clock::system();
+    let builder = PostgresStore::builder(database.config());
+    builder.migrate().await.unwrap();
+    Node::start(builder.danger_clock(clock.clone()).connect().await.unwrap(), clock).await
 }
 
 struct Client {
@@ -202,9 +206,7 @@ async fn an_outage_is_outlived(node: Node<impl SessionStore + Clone>) {
 async fn a_held_row_is_confirmed_when_it_is_free() {
     let _gone = Gone;
     let database = Database::new().await.unwrap();
-    let builder = PostgresStore::builder(database.config());
-    builder.migrate().await.unwrap();
-    let node = Node::start(builder.connect().await.unwrap(), Clock::system()).await;
+    let node = over_postgres(&database).await;
     let clients = node.clients(2).await;
     let (mut sql, connection) = database.config().connect(NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -234,11 +236,8 @@ async fn a_held_row_is_confirmed_when_it_is_free() {
 async fn many_held_rows_hold_up_no_others() {
     const HELD: u32 = 2500;
     let _gone = Gone;
-    let (database, clock) = (Database::new().await.unwrap(), Clock::system());
-    let builder = PostgresStore::builder(database.config());
-    builder.migrate().await.unwrap();
-    let store = builder.danger_clock(clock.clone()).connect().await.unwrap();
-    let node = Node::start(store, clock).await;
+    let database = Database::new().await.unwrap();
+    let node = over_postgres(&database).await;
     let clients = node.clients(HELD).await;
     let (mut sql, connection) = database.config().connect(NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -274,11 +273,8 @@ async fn many_held_rows_hold_up_no_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn theft_is_noticed_while_the_row_was_held() {
     let _gone = Gone;
-    let (database, clock) = (Database::new().await.unwrap(), Clock::system());
-    let builder = PostgresStore::builder(database.config());
-    builder.migrate().await.unwrap();
-    let store = builder.danger_clock(clock.clone()).connect().await.unwrap();
-    let node = Node::start(store, clock).await;
+    let database = Database::new().await.unwrap();
+    let node = over_postgres(&database).await;
     let client = &node.clients(1).await[0];
     let stolen = client.token.as_bytes();
     let renewed = node.sessions.renew(stolen, ClientInfo::default()).await.unwrap();
