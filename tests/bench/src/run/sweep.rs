@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use logout_all::SessionStore;
 
 use super::{
-    Bench, Extent,
+    Bench, Extent, cpu,
     fill::Database,
     server::{Server, Until, Who, load},
     turns::Rounds,
@@ -19,6 +19,8 @@ use crate::{
 /// As the library does it: it rests as long as a batch took, and so long at least.
 const BATCH: usize = 500;
 const BREATH: Duration = Duration::from_millis(20);
+/// How long nothing may be at work any more before the first round.
+const SETTLED: Duration = Duration::from_millis(300);
 
 /// Rows of people who have left, among the others.
 const DEAD: &str = "
@@ -43,6 +45,9 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let store = database.store().await?;
     // As warm as it is in the second round.
     load(&server.address, &who, 64, Until::Requests(world::ACTIVE)).await?;
+    let postgres = cpu::of_postgres(&bench.arguments.postgres, &database.sql).await?;
+    let at_work: Vec<_> = postgres.into_iter().chain([server.family()?]).collect();
+    cpu::rest(&at_work, SETTLED).await?;
     let (mut quiet, mut beside, mut swept) = Default::default();
     for _ in 0..plan.rounds {
         quiet_and_beside(&server, &who, plan.turn, &store, (&mut quiet, &mut beside, &mut swept))
