@@ -64,7 +64,8 @@ struct Inner {
 #[derive(Default)]
 struct UserSessions {
     epoch: i64,
-    rows: HashMap<Guid, SessionRow>,
+    /// Boxed: most people have one or two, and the smallest table has room for three.
+    rows: HashMap<Guid, Box<SessionRow>>,
 }
 
 impl MemoryStore {
@@ -134,9 +135,8 @@ impl MemoryStore {
         shard.retain(|_, sessions| {
             if removed < room {
                 let epochs = self.epochs_with(Some(sessions));
-                let dead = |row: &&SessionRow| !row.is_live(epochs, now);
-                let dead = sessions.rows.values().filter(dead).take(room - removed);
-                let guids: Vec<Guid> = dead.map(|row| row.guid).collect();
+                let dead = sessions.rows.values().filter(|row| !row.is_live(epochs, now));
+                let guids: Vec<Guid> = dead.take(room - removed).map(|row| row.guid).collect();
                 sessions.remove(&guids, epochs, now);
                 removed += guids.len();
             }
@@ -156,7 +156,8 @@ impl MemoryStore {
         let Some(sessions) = shard.get_mut(user) else { return change(None) };
         let epochs = self.epochs_with(Some(sessions));
         let now = self.now();
-        change(sessions.rows.get_mut(&guid).filter(|row| row.is_live(epochs, now)))
+        let row = sessions.rows.get_mut(&guid).map(Box::as_mut);
+        change(row.filter(|row| row.is_live(epochs, now)))
     }
 }
 
@@ -190,12 +191,12 @@ impl std::fmt::Debug for MemoryStore {
 impl UserSessions {
     /// Removes the rows and tells which of them were alive, in the order given.
     fn remove(&mut self, guids: &[Guid], epochs: Epochs, now: SystemTime) -> Vec<Guid> {
-        let was_live = |row: SessionRow| row.is_live(epochs, now).then_some(row.guid);
+        let was_live = |row: Box<SessionRow>| row.is_live(epochs, now).then_some(row.guid);
         guids.iter().filter_map(|guid| self.rows.remove(guid).and_then(was_live)).collect()
     }
 
     fn live(&self, epochs: Epochs, now: SystemTime) -> impl Iterator<Item = &SessionRow> {
-        self.rows.values().filter(move |row| row.is_live(epochs, now))
+        self.rows.values().map(Box::as_ref).filter(move |row| row.is_live(epochs, now))
     }
 }
 
@@ -241,7 +242,7 @@ impl SessionStore for MemoryStore {
         };
         let replaced = sessions.remove(&login.replaces, epochs, now);
         let evicted = sessions.remove(&evicted, epochs, now);
-        sessions.rows.insert(login.guid, (*row).clone());
+        sessions.rows.insert(login.guid, row.clone());
         for (guids, reason) in [(&replaced, EndReason::Replaced), (&evicted, EndReason::Evicted)] {
             for guid in guids {
                 journal.write(Some(&login.user), Some(*guid), (reason, &By::Policy), now);
@@ -256,7 +257,7 @@ impl SessionStore for MemoryStore {
         Ok(Snapshot {
             now: self.now(),
             epochs: self.epochs_with(sessions),
-            row: sessions.and_then(|sessions| sessions.rows.get(&guid)).cloned(),
+            row: sessions.and_then(|sessions| sessions.rows.get(&guid)).map(|row| (**row).clone()),
             user: UserState::NotAsked,
         })
     }
@@ -308,8 +309,9 @@ impl SessionStore for MemoryStore {
         }
         let sessions = shard.entry(ending.user.clone()).or_default();
         let epochs = self.epochs_with(Some(sessions));
-        let takes =
-            |row: &&SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_born_at());
+        let takes = |row: &&Box<SessionRow>| {
+            ending.scope.takes(row.guid, row.created_at, row.token_born_at())
+        };
         let doomed: Vec<Guid> = sessions.rows.values().filter(takes).map(|row| row.guid).collect();
         let guids = sessions.remove(&doomed, epochs, now);
         if ending.scope.fences() {
