@@ -33,12 +33,18 @@ pub(super) fn from_memory(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         return Ok(vec![Row::new("a verification from memory", Rounds::default(), "NOT RUN")]);
     };
     let row = |sessions: &&str| {
-        let what = format!("a verification from memory, {sessions} sessions");
+        // Of ten million, as the benchmark says.
+        let used = if *sessions == "10000000" { ", a million in use" } else { "" };
+        let what = format!("a verification from memory, {sessions} sessions{used}");
         let row = beside_decode(file, "verified_from_memory", sessions, what)?;
         Ok(row.target(Target::AtMost(0.15)))
     };
-    let quick = bench.plan.extent == Extent::Quick;
-    ["10000", "1000000"].iter().take(if quick { 1 } else { 2 }).map(row).collect()
+    let sizes = match bench.plan.extent {
+        Extent::Quick => 1,
+        Extent::Full => 2,
+        Extent::Huge => 3,
+    };
+    ["10000", "1000000", "10000000"].iter().take(sizes).map(row).collect()
 }
 
 /// One case of a group against the same case of decoding alone.
