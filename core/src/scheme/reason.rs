@@ -34,10 +34,13 @@ pub enum EndReason {
     ByHand,
     /// Not an ending: the user's data changed, and caches forget it.
     Changed,
+    /// Nothing more is known: the caller gave no reason, or a later release wrote one that this one
+    /// does not know. Nodes follow it as they follow every ending.
+    Unspecified,
 }
 
 impl EndReason {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Logout, "logout"),
         (Self::Others, "others"),
         (Self::Everywhere, "everywhere"),
@@ -51,6 +54,7 @@ impl EndReason {
         (Self::Password, "password"),
         (Self::ByHand, "by-hand"),
         (Self::Changed, "changed"),
+        (Self::Unspecified, "unspecified"),
     ];
 
     /// The word that stores keep.
@@ -59,9 +63,11 @@ impl EndReason {
         Self::ALL.iter().find(|(reason, _)| *reason == self).map_or("", |(_, word)| word)
     }
 
-    /// Reads the word that a store kept.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == word).map(|(reason, _)| *reason)
+    /// Reads the word that a store kept; a later release's, which this one does not know, is
+    /// [`EndReason::Unspecified`]: nodes of both follow the same journal during an upgrade.
+    pub fn parse(word: &str) -> Self {
+        let known = Self::ALL.iter().find(|(_, known)| *known == word);
+        known.map_or(Self::Unspecified, |(reason, _)| *reason)
     }
 }
 
@@ -121,7 +127,7 @@ mod tests {
     fn every_reason_has_its_own_word_and_reads_back() {
         for (reason, word) in EndReason::ALL {
             assert_eq!(reason.as_str(), word);
-            assert_eq!(EndReason::parse(word), Some(reason));
+            assert_eq!(EndReason::parse(word), reason);
         }
         // A new variant does not compile until it is named here, and then must be counted.
         let is_known = |reason| match reason {
@@ -137,11 +143,12 @@ mod tests {
             | EndReason::Locked
             | EndReason::Password
             | EndReason::ByHand
-            | EndReason::Changed => true,
+            | EndReason::Changed
+            | EndReason::Unspecified => true,
         };
         let known = EndReason::ALL.iter().filter(|(reason, _)| is_known(*reason)).count();
-        assert_eq!(known, 13);
-        assert_eq!(EndReason::parse("nonsense"), None);
+        assert_eq!(known, 14);
+        assert_eq!(EndReason::parse("a-later-one"), EndReason::Unspecified);
     }
 
     #[test]

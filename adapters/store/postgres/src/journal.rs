@@ -128,7 +128,7 @@ fn decode(row: &Row, first: usize) -> Result<JournalEntry, Fault> {
         id: column(row, first + 1)?,
         user,
         guid,
-        reason: EndReason::parse(column(row, first + 4)?).ok_or_else(damaged)?,
+        reason: EndReason::parse(column(row, first + 4)?),
         by: By::parse(column(row, first + 5)?),
         at: column::<Instant>(row, first + 6)?.0,
     })

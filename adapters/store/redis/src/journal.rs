@@ -153,7 +153,7 @@ fn decode(entry: Value) -> Result<JournalEntry, StoreError> {
         id: Uuid::try_parse(field("id")?).map_err(|_| damaged())?,
         user,
         guid,
-        reason: EndReason::parse(field("reason")?).ok_or_else(damaged)?,
+        reason: EndReason::parse(field("reason")?),
         by: By::parse(field("by")?),
         at: from_micros(field("at")?.parse().map_err(|_| damaged())?),
     })

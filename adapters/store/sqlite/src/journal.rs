@@ -184,7 +184,7 @@ fn decode(row: &Row<'_>) -> Result<JournalEntry, Fault> {
         id: Uuid::from_bytes(row.get(1).map_err(|_| damaged())?),
         user,
         guid,
-        reason: EndReason::parse(&reason).ok_or_else(damaged)?,
+        reason: EndReason::parse(&reason),
         by: By::parse(&by),
         at: from_micros(row.get(6)?),
     })

@@ -162,7 +162,7 @@ impl KeptEntry {
             id: self.id,
             user: read(self.user, |text| UserId::new(text).ok()).ok()?,
             guid: read(self.guid, Guid::from_uuid).ok()?,
-            reason: EndReason::parse(&self.reason)?,
+            reason: EndReason::parse(&self.reason),
             by: By::parse(&self.by),
             at: self.at,
         })

@@ -120,6 +120,7 @@ pub(super) async fn l70_entries_tell_who_what_why_and_when(bench: &Bench) -> Ver
         EndReason::Locked,
         EndReason::Password,
         EndReason::ByHand,
+        EndReason::Unspecified,
     ];
     let mut wanted = Vec::new();
     for (number, reason) in reasons.into_iter().enumerate() {

@@ -110,7 +110,7 @@ CREATE UNLOGGED TABLE pending (
 CREATE DOMAIN user_name AS text CHECK (octet_length(VALUE) BETWEEN 1 AND 255);
 CREATE DOMAIN reason_word AS text CHECK (VALUE IN (
     'logout', 'others', 'everywhere', 'everyone', 'before', 'operator', 'reuse', 'evicted',
-    'replaced', 'locked', 'password', 'by-hand', 'changed'));
+    'replaced', 'locked', 'password', 'by-hand', 'changed', 'unspecified'));
 CREATE DOMAIN author_name AS text CHECK (VALUE IN ('application', 'policy')
     OR VALUE LIKE 'device:%' OR VALUE LIKE 'operator:%');
 

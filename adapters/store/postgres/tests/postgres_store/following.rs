@@ -92,6 +92,19 @@ async fn after_a_sweep_the_newest_entry_is_there_and_an_older_one_is_missed() {
     assert_eq!((missed.last_seq, &missed.entries), (5, &newest));
 }
 
+/// "Nodes of both follow the same journal during an upgrade": an entry with a later release's reason is
+/// an ending like any other, and ends no following.
+#[tokio::test]
+async fn a_reason_of_a_later_release_is_followed() {
+    let database = Database::migrated().await;
+    let (store, sql) = (database.store().await, database.sql().await);
+    end(&store, &user("ada"), Scope::All).await.unwrap();
+    sql.batch_execute("UPDATE logout_all.journal SET reason = 'a-later-one'").await.unwrap();
+    let told = store.poll(Some(0), 10).await.unwrap().entries;
+    assert_eq!((told[0].seq, told[0].reason), (1, EndReason::Unspecified));
+    assert_eq!(journal(&store).await, told);
+}
+
 /// "A poll finds its entries by their `seq`", however long the journal and whatever the planner
 /// believes of it.
 #[tokio::test]

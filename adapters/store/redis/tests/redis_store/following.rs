@@ -97,6 +97,23 @@ async fn after_a_sweep_the_newest_entry_is_there_and_an_older_one_is_missed() {
     assert_eq!((missed.last_seq, &missed.entries), (5, &newest));
 }
 
+/// "Nodes of both follow the same journal during an upgrade": an entry with a later release's reason is
+/// an ending like any other, and ends no following.
+#[tokio::test]
+async fn a_reason_of_a_later_release_is_followed() {
+    let server = Server::start(&[]);
+    let store = server.store().await;
+    end(&store, &user("ada"), Scope::All).await.unwrap();
+    let id = uuid::Uuid::new_v4();
+    server.ask::<()>(&format!(
+        "XADD logout-all:{{*}}:journal 2-0 user ada guid {id} reason a-later-one by policy id {id} at 1"
+    ));
+    server.ask::<()>("HSET logout-all:{*}:store last_seq 2");
+    let told = store.poll(Some(1), 10).await.unwrap().entries;
+    assert_eq!((told[1].seq, told[1].reason), (2, EndReason::Unspecified));
+    assert_eq!(store.journal(0, 10).await.unwrap().entries, told);
+}
+
 /// L74: of many first nodes one writes the entry; and a full server takes it all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_start_at_once_raise_to_the_longest_and_write_one_entry() {

@@ -91,6 +91,20 @@ async fn after_a_sweep_the_newest_entry_is_there_and_an_older_one_is_missed() {
     assert_eq!((missed.last_seq, &missed.entries), (5, &newest));
 }
 
+/// "Nodes of both follow the same journal during an upgrade": an entry with a later release's reason is
+/// an ending like any other, and ends no following.
+#[tokio::test]
+async fn a_reason_of_a_later_release_is_followed() {
+    let file = File::migrated().await;
+    let store = file.store().await;
+    end(&store, &user("ada"), Scope::All).await;
+    let rename = "UPDATE logout_all_journal SET reason = 'a-later-one'";
+    file.sql().execute_batch(rename).unwrap();
+    let told = store.poll(Some(0), 10).await.unwrap().entries;
+    assert_eq!((told[0].seq, told[0].reason), (1, EndReason::Unspecified));
+    assert_eq!(store.journal(0, 10).await.unwrap().entries, told);
+}
+
 /// L74 and L75 over processes of one file: of many first nodes one writes the entry; a lowering is
 /// undone by a node that raises meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
