@@ -81,9 +81,10 @@ $$;
 
 -- What a node that follows the journal asks, at one instant: both lease lengths, the number given out
 -- last, and entries: the one that is known, if it is there, and those beyond it; of somebody who knows
--- none the newest alone. One row at least. A function, for its plans are kept by the connection that happens to carry it: a statement that may come over any
--- connection of a pool would be planned anew each time, at twice the price. The settings leave one plan,
--- whatever the statistics say of a journal that is young.
+-- none the newest alone. One row at least. A function, for its plans are kept by the connection that
+-- happens to carry it: a statement that may come over any connection of a pool would be planned anew
+-- each time, at twice the price. The settings leave one plan, whatever the statistics say of a journal
+-- that is young.
 CREATE FUNCTION poll(known bigint, how_many bigint)
 RETURNS TABLE (given_us bigint, waited_us bigint, last bigint,
     seq bigint, entry_id uuid, user_id text, guid uuid, reason text, by_whom text, at timestamptz)
