@@ -309,10 +309,10 @@ impl SessionStore for MemoryStore {
         }
         let sessions = shard.entry(ending.user.clone()).or_default();
         let epochs = self.epochs_with(Some(sessions));
-        let takes = |row: &&Box<SessionRow>| {
-            ending.scope.takes(row.guid, row.created_at, row.token_born_at())
-        };
-        let doomed: Vec<Guid> = sessions.rows.values().filter(takes).map(|row| row.guid).collect();
+        let takes =
+            |row: &&SessionRow| ending.scope.takes(row.guid, row.created_at, row.token_born_at());
+        let rows = sessions.rows.values().map(Box::as_ref);
+        let doomed: Vec<Guid> = rows.filter(takes).map(|row| row.guid).collect();
         let guids = sessions.remove(&doomed, epochs, now);
         if ending.scope.fences() {
             sessions.epoch = Epochs::bumped(epochs.user, to_micros(now));
