@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Only ratios within one run say anything. Both are given another token each time, at hand as it is
-//! when a request was just read; what is known of it is not. An entry lasts ten seconds: all are
-//! filled just before.
+//! when a request was just read; what is known of it is not. An entry lasts ten seconds: all
+//! that are in use are filled just before.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may panic")]
 
@@ -173,7 +173,7 @@ impl Order {
     }
 
     fn next(&mut self) -> usize {
-        // A prime that divides neither length: each comes once before one comes again.
+        // A prime that divides none of the lengths: each comes once before one comes again.
         self.at = (self.at + 611_953) % self.of;
         self.at
     }

@@ -34,8 +34,8 @@ pub enum EndReason {
     ByHand,
     /// Not an ending: the user's data changed, and caches forget it.
     Changed,
-    /// Nothing more is known: the caller gave no reason, or a later release wrote one that this one
-    /// does not know. Nodes follow it as they follow every ending.
+    /// Nothing more is known: the caller says no more, or a later release wrote a reason that this one
+    /// does not know. Nodes forget what the entry names, and ask the store whether it ended.
     Unspecified,
 }
 

@@ -5,6 +5,7 @@ mod follower;
 mod known;
 mod marks;
 mod poller;
+mod sweep;
 mod table;
 
 use std::time::Duration;

@@ -185,7 +185,7 @@ impl Servers {
                     continue;
                 }
                 println!("starting {framework}/{what}");
-                // In memory each server has all of them.
+                // In memory, Redis and SQLite there are fewer: each server fills its own.
                 let sessions = match what.as_str() {
                     "memory" | "redis" | "sqlite" => plan.fewer,
                     _ => plan.sessions,

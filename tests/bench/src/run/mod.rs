@@ -73,9 +73,9 @@ struct Plan {
     rounds: usize,
     /// How long a turn is, in seconds.
     turn: f64,
-    /// Sessions in PostgreSQL and in memory.
+    /// Sessions in PostgreSQL, where servers are under load.
     sessions: u32,
-    /// Sessions in Redis and SQLite, which take longer to fill.
+    /// Sessions in memory, Redis and SQLite, and in PostgreSQL in the other sections.
     fewer: u32,
 }
 

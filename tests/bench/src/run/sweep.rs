@@ -19,7 +19,7 @@ use crate::{
 /// As the library does it: it rests as long as a batch took, and so long at least.
 const BATCH: usize = 500;
 const BREATH: Duration = Duration::from_millis(20);
-/// How long nothing may be at work any more before the first round.
+/// How long nothing may be at work any more before a round.
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// Rows of people who have left, among the others.
@@ -47,15 +47,16 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     load(&server.address, &who, 64, Until::Requests(world::ACTIVE)).await?;
     let postgres = cpu::of_postgres(&bench.arguments.postgres, &database.sql).await?;
     let at_work: Vec<_> = postgres.into_iter().chain([server.family()?]).collect();
-    cpu::rest(&at_work, SETTLED).await?;
     let (mut quiet, mut beside, mut swept) = Default::default();
     for _ in 0..plan.rounds {
+        cpu::rest(&at_work, SETTLED).await?;
         quiet_and_beside(&server, &who, plan.turn, &store, (&mut quiet, &mut beside, &mut swept))
             .await?;
     }
     drop((server, store));
     database.remove().await?;
-    let row = Row::new(format!("p99 of requests beside a sweep of {dead} rows"), beside, "ms");
+    let row =
+        Row::new(format!("p99 of requests beside a sweep, {dead} dead rows there"), beside, "ms");
     let note = format!("{:.0} rows swept a second", swept.median());
     Ok(vec![row.against("without it", &quiet).target(Target::AtMost(2.0)).note(note)])
 }
