@@ -217,8 +217,9 @@ impl Follows for Open {
     fn entry(&self, entry: &JournalEntry) {
         let why = (entry.reason != EndReason::Changed).then_some(entry.reason);
         match (&entry.user, entry.guid, why) {
-            // A later release's: whether it ends the session, the store knows.
-            (Some(user), Some(_), Some(EndReason::Unspecified)) => self.read_again(user, why),
+            // A later release's: whether it ends the session, the store knows. The user's other
+            // sessions, which are read too, have reasons of their own.
+            (Some(user), Some(_), Some(EndReason::Unspecified)) => self.changed(user),
             (Some(user), Some(guid), Some(reason)) => self.end(user, guid, reason),
             (Some(user), ..) => self.read_again(user, why),
             (None, ..) => self.read_everything(why),

@@ -98,7 +98,7 @@ async fn after_a_sweep_the_newest_entry_is_there_and_an_older_one_is_missed() {
 }
 
 /// "Nodes of both follow the same journal during an upgrade": an entry with a later release's reason is
-/// an ending like any other, and ends no following.
+/// read as unspecified, and ends no following.
 #[tokio::test]
 async fn a_reason_of_a_later_release_is_followed() {
     let server = Server::start(&[]);
